@@ -1,0 +1,65 @@
+# `make help` lists the targets. Everything is prepared on demand: a fresh machine needs git, make and Python 3.11.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := setup
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+API := apps/api
+REQUIREMENTS := $(API)/requirements
+export PATH := $(BIN):$(PATH)
+export UV_LINK_MODE ?= copy
+unexport PYTHONPATH
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# -- Environment ------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Make the virtual environment; afterwards .venv/bin/topcoin works
+
+$(VENV)/.uv: $(REQUIREMENTS)/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "TopCoin needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "==> installing uv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.uv $(REQUIREMENTS)/dev.txt $(API)/pyproject.toml
+	@echo "==> installing the locked requirements"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(REQUIREMENTS)/dev.txt $(REQUIREMENTS)/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable $(API)
+	@touch $@
+
+.PHONY: lock
+lock: $(VENV)/.uv ## Resolve the requirements anew (writes requirements/*.txt)
+	@cd $(API) && compile="$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11" \
+	  && $$compile requirements/uv.in -o requirements/uv.txt \
+	  && $$compile pyproject.toml -o requirements/runtime.txt \
+	  && $$compile pyproject.toml --group dev -o requirements/dev.txt
+
+# -- Gates and tests --------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: setup ## Quick gates: format, lint, types, imports
+	@cd $(API) && echo "==> ruff" && ruff format --check --quiet . && ruff check --quiet .
+	@cd $(API) && echo "==> import-linter" && lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@cd $(API) && echo "==> pyright" && pyright --warnings
+
+.PHONY: format
+format: setup ## Format the sources and mend what ruff can mend
+	@cd $(API) && ruff format . && ruff check --fix .
+
+.PHONY: test
+test: check ## Every gate and every test, as CI runs them
+	@cd $(API) && echo "==> pytest" && pytest
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches (not the data in .topcoin)
+	rm -rf $(VENV) $(API)/.pytest_cache $(API)/.ruff_cache $(API)/.hypothesis $(API)/.coverage*
+	find $(API) -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, connections, the unit of work, privileges, and the conventions of tables."""
