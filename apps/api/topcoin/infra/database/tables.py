@@ -7,8 +7,15 @@
 - `instrument`: with its instrument;
 - `local`: on one machine only, as the claims that must be unique over all customers are.
 
+The column that holds the customer is `user_id`; a table whose own key is the customer's id says so in
+`Table.info["customer_key"]`.
+
 `Table.info["grants"]` says what the application's role may do with a table beyond reading it: a collection of
 privileges in SQL's words, such as `INSERT` or `UPDATE (is_active)`. The default is INSERT, UPDATE and DELETE.
+`Column.info["secret"]` marks a column that the read-only role may not read.
+
+NUMERIC(28,8) holds NaN, and PostgreSQL counts it as larger than every number: `amount > 0` is true of it. So every
+table with numbers has the rule `are_numbers`, or bounds each of them from above.
 """
 
 from collections.abc import Iterable
@@ -18,7 +25,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, MetaData, Numeric, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, MetaData, Numeric, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -54,15 +61,44 @@ class EnumText(TypeDecorator[EnumType]):
         return None if value is None else self.kind(value)
 
 
+def quoted(members: Iterable[StrEnum]) -> str:
+    """The values of enum members as a list of SQL literals."""
+    return ", ".join(f"'{member.value}'" for member in members)
+
+
+def check(name: str, condition: str) -> CheckConstraint:
+    """A rule of the business that a row alone can break, by the name that its violation is reported under."""
+    return CheckConstraint(condition, name=name)
+
+
 def one_of(column: str, kind: Iterable[StrEnum]) -> CheckConstraint:
     """The CHECK that a text column holds a value of an enum (NULL passes, where the column allows it)."""
-    values = ", ".join(f"'{member.value}'" for member in kind)
-    return CheckConstraint(f"{column} IN ({values})", name=f"{column}_known")
+    return CheckConstraint(f"{column} IN ({quoted(kind)})", name=f"{column}_known")
 
 
 def not_blank(column: str) -> CheckConstraint:
     """The CHECK that a text says something."""
     return CheckConstraint(f"btrim({column}) <> ''", name=f"{column}_not_blank")
+
+
+def is_code(column: str) -> CheckConstraint:
+    """The CHECK that a text is a code for programs: lower case, words joined by underscores."""
+    return CheckConstraint(f"{column} ~ '^[a-z][a-z0-9_]*$'", name=f"{column}_is_code")
+
+
+def are_numbers(*columns: str) -> CheckConstraint:
+    """The CHECK that none of the columns holds NaN (NULL passes, where a column allows it)."""
+    return CheckConstraint(f"'NaN'::numeric NOT IN ({', '.join(columns)})", name="numbers")
+
+
+def of_account() -> ForeignKeyConstraint:
+    """The foreign key of a customer's row to an account, which can only be one of the same customer."""
+    return ForeignKeyConstraint(["user_id", "account_id"], ["accounts.user_id", "accounts.id"], ondelete="RESTRICT")
+
+
+def of_user() -> ForeignKeyConstraint:
+    """The foreign key of a customer's row to the customer."""
+    return ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="RESTRICT")
 
 
 Amount = Annotated[Decimal, mapped_column(Numeric(28, 8))]
@@ -77,7 +113,18 @@ Quantity = Annotated[Decimal, mapped_column(Numeric(28, 8))]
 Fraction = Annotated[Decimal, mapped_column(Numeric(18, 8))]
 """A ratio: 0.055 is 5.5%."""
 
+Percentage = Annotated[Decimal, mapped_column(Numeric(18, 8))]
+"""A figure in per cent: 5.5 is 5.5%. The column's name ends in `_pct`."""
+
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+
+CreatedAt = Annotated[datetime, mapped_column(server_default=text("now()"))]
+"""When the row was made; services give their clock's time."""
+
+StaffId = Annotated[
+    UUID, mapped_column(comment="A staff member's user id; no foreign key, as that row lives elsewhere")
+]
+"""Who of the staff acted on a customer's row. The member's own row lives on their shard, beyond a foreign key."""
 
 
 class Base(DeclarativeBase):

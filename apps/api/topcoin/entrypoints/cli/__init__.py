@@ -1,0 +1,1 @@
+"""The command line, `topcoin`: one module for each area, brought together in `main`."""
