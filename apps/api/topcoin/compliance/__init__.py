@@ -1,0 +1,1 @@
+"""Compliance: alerts of the rules against money laundering, and what became of them."""

@@ -1,0 +1,1 @@
+"""Custody: real money in (deposits) and real money out (withdrawals)."""

@@ -1,0 +1,1 @@
+"""Who somebody is: users, the state of their identification, and whether they may come in and trade."""

@@ -1,0 +1,1 @@
+"""Support: customers' tickets, and the clock that runs on them."""

@@ -1,0 +1,1 @@
+"""Simulated trading at real market prices: orders, and the positions they open and close."""
