@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import islice
 from typing import Self
 
 from topcoin.kernel.errors import Invalid
@@ -30,10 +31,32 @@ class InvalidAmount(Invalid):
     code = "invalid_amount"
 
 
+class OverPreciseAmount(InvalidAmount):
+    """An amount with more places than a ledger column keeps; it is refused, never rounded behind one's back."""
+
+    code = "over_precise_amount"
+
+
+class AmountOutOfRange(InvalidAmount):
+    """An amount that does not fit NUMERIC(28, 8)."""
+
+    code = "amount_out_of_range"
+
+
 class UnitMismatch(Invalid):
     """Two amounts of different units met where one unit is needed."""
 
     code = "unit_mismatch"
+
+
+def _number(value: Decimal | str | int) -> Decimal:
+    try:
+        number = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        raise InvalidAmount(f"{value!r} is not an amount; write a plain decimal number such as 12.50") from None
+    if not number.is_finite() or abs(number) > AMOUNT_MAX:
+        raise AmountOutOfRange(f"{value} is out of range; amounts stay within ±{AMOUNT_MAX}")
+    return number
 
 
 def exact_amount(value: Decimal | str | int) -> Decimal:
@@ -41,21 +64,16 @@ def exact_amount(value: Decimal | str | int) -> Decimal:
 
     Refuses what is not a finite number, has more than eight places, or does not fit NUMERIC(28, 8).
     """
-    try:
-        number = Decimal(value)
-        amount = number.quantize(AMOUNT_STEP, context=_EXACT)
-    except (InvalidOperation, TypeError, ValueError):
-        raise InvalidAmount(f"{value!r} is not an amount; write a plain decimal number such as 12.50") from None
+    number = _number(value)
+    amount = number.quantize(AMOUNT_STEP, context=_EXACT)
     if amount != number:
-        raise InvalidAmount(f"{value} has more than {AMOUNT_PLACES} decimal places; round it to {AMOUNT_PLACES}")
-    if abs(amount) > AMOUNT_MAX:
-        raise InvalidAmount(f"{value} is out of range; amounts stay within ±{AMOUNT_MAX}")
+        raise OverPreciseAmount(f"{value} has more than {AMOUNT_PLACES} decimal places; round it to {AMOUNT_PLACES}")
     return amount
 
 
 def round_amount(value: Decimal) -> Decimal:
     """Round a computed amount half to even at eight places."""
-    return exact_amount(value.quantize(AMOUNT_STEP, context=_EXACT))
+    return exact_amount(_number(value).quantize(AMOUNT_STEP, context=_EXACT))
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -104,7 +122,8 @@ class Money:
     def split(self, weights: list[int]) -> "list[Money]":
         """Divide by whole-number weights without losing a step: the parts add up to the whole.
 
-        Each part is rounded towards zero at eight places; the steps left over go to the first parts, one each.
+        Each part is rounded towards zero at eight places; the steps left over go to the first parts that have a
+        weight, one each.
         """
         total = sum(weights)
         if total <= 0 or min(weights) < 0:
@@ -112,6 +131,7 @@ class Money:
         steps = int(self.amount.scaleb(AMOUNT_PLACES))
         sign = -1 if steps < 0 else 1
         parts = [abs(steps) * weight // total for weight in weights]
-        for index in range(abs(steps) - sum(parts)):
+        weighty = (index for index, weight in enumerate(weights) if weight)
+        for index in islice(weighty, abs(steps) - sum(parts)):
             parts[index] += 1
         return [Money(Decimal(sign * part).scaleb(-AMOUNT_PLACES), self.unit) for part in parts]

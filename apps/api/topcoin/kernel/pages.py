@@ -13,6 +13,8 @@ Item = TypeVar("Item")
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
 
+_BIGINT_END = 2**63
+
 
 class InvalidCursor(Invalid):
     """A cursor that this server did not hand out."""
@@ -37,8 +39,15 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int
     """Unpack a cursor whose parts must be of the given kinds."""
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, UnicodeError):
+    except (ValueError, RecursionError):
         key = None
-    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if not isinstance(key, list) or [type(part) for part in key] != list(kinds) or not all(map(_is_storable, key)):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         raise InvalidCursor("this cursor is not one of ours; start again without it")
     return tuple(key)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def _is_storable(part: str | int) -> bool:
+    """Whether a column could hold the part; what no row can hold, no server has put into a cursor."""
+    if isinstance(part, int):
+        return -_BIGINT_END <= part < _BIGINT_END
+    return "\x00" not in part and not any("\ud800" <= character <= "\udfff" for character in part)

@@ -1,0 +1,1 @@
+"""Accounts: opening them, reading their figures, and the figures that trading keeps on them."""

@@ -1,0 +1,85 @@
+"""Queries on accounts. Balances are written by `ledger_post` alone; the database's privileges see to it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from topcoin.ledger.accounts.domain import AccountFigures, TradingFigures
+from topcoin.ledger.domain import PositionMode
+from topcoin.ledger.models import Account
+
+
+def _figures(account: Account) -> AccountFigures:
+    return AccountFigures(
+        user_id=account.user_id,
+        account_id=account.id,
+        deposited=account.deposited_amount,
+        profit=account.approved_profit,
+        review=account.deposit_review,
+        hold=account.withdrawal_hold,
+        virtual=account.virtual_balance,
+        virtual_hold=account.virtual_hold,
+        allocated=account.allocated,
+        credit_due=account.credit_due,
+        margin_used=account.margin_used,
+        margin_available=account.margin_available,
+        equity=account.equity_cached,
+        is_active=account.is_active,
+        is_frozen=account.is_frozen,
+        entry_count=account.entry_count,
+    )
+
+
+async def insert_account(
+    session: AsyncSession, user_id: UUID, account_id: UUID, position_mode: PositionMode, created_at: datetime
+) -> None:
+    """Insert an empty account."""
+    row = {"user_id": user_id, "id": account_id, "position_mode": position_mode, "created_at": created_at}
+    await session.execute(insert(Account).values(row))
+
+
+async def _one(session: AsyncSession, query: Select[Account]) -> AccountFigures | None:
+    account = await session.scalar(query.execution_options(populate_existing=True))
+    return None if account is None else _figures(account)
+
+
+async def select_figures(session: AsyncSession, user_id: UUID, account_id: UUID) -> AccountFigures | None:
+    """The figures as last committed."""
+    return await _one(session, select(Account).where(Account.user_id == user_id, Account.id == account_id))
+
+
+async def select_figures_for_update(session: AsyncSession, user_id: UUID, account_id: UUID) -> AccountFigures | None:
+    """The figures, locked until the transaction ends."""
+    query = select(Account).where(Account.user_id == user_id, Account.id == account_id).with_for_update()
+    return await _one(session, query)
+
+
+async def select_owners(session: AsyncSession, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """The owner of each account that exists, by account id."""
+    rows = await session.execute(select(Account.id, Account.user_id).where(Account.id.in_(list(account_ids))))
+    return dict(rows.tuples().all())
+
+
+async def update_trading_figures(
+    session: AsyncSession, user_id: UUID, account_id: UUID, figures: TradingFigures
+) -> bool:
+    """Write what trading keeps on the row; whether there is such an account."""
+    statement = (
+        update(Account)
+        .where(Account.user_id == user_id, Account.id == account_id)
+        .values(
+            equity_cached=figures.equity,
+            margin_used=figures.margin_used,
+            margin_available=figures.margin_available,
+            realized_pnl=figures.realized_pnl,
+            total_trades=figures.total_trades,
+            winning_trades=figures.winning_trades,
+            losing_trades=figures.losing_trades,
+        )
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    )
+    return await session.scalar(statement) is not None

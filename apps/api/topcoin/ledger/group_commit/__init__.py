@@ -1,0 +1,1 @@
+"""The second door: journals from many callers share one commit."""

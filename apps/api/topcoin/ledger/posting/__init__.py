@@ -1,0 +1,1 @@
+"""Posting: journals in, entries out, through two doors with one core."""
