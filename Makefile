@@ -59,6 +59,35 @@ format: setup ## Format the sources and mend what ruff can mend
 test: check ## Every gate and every test, as CI runs them
 	@cd $(API) && echo "==> pytest" && pytest
 
+.PHONY: soak
+soak: setup ## The long fault and property tests (an hour or so)
+	@cd $(API) && HYPOTHESIS_PROFILE=soak TOPCOIN_SOAK_ROUNDS=200 pytest tests/faults tests/ledger/test_laws.py --timeout=7200
+
+# -- Database ---------------------------------------------------------------------------------------------------
+
+.PHONY: migrate
+migrate: setup ## Bring the database to the newest revision
+	@topcoin migrate
+
+# -- Benchmarks: each prints ratios against a reference measured in the same run ----------------------------------
+
+.PHONY: bench
+bench: setup ## All benchmarks, into bench/results/<date>.md
+	@mkdir -p $(API)/bench/results
+	@cd $(API) && for area in ledger candles; do \
+	  echo "## $$area"; echo; python bench/bench_$$area.py; echo; \
+	done | tee bench/results/$$(date -u +%F).md
+
+.PHONY: bench-ledger
+bench-ledger: setup ## Posting beside COPY and pgbench, verification
+	@cd $(API) && python bench/bench_ledger.py
+
+.PHONY: bench-candles
+bench-candles: setup ## Import beside COPY, reads in a large table
+	@cd $(API) && python bench/bench_candles.py
+
+# -- Cleaning ---------------------------------------------------------------------------------------------------
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches (not the data in .topcoin)
 	rm -rf $(VENV) $(API)/.pytest_cache $(API)/.ruff_cache $(API)/.hypothesis $(API)/.coverage*
