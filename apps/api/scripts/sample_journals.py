@@ -125,7 +125,7 @@ class World:
             self._funds += line.amount if line.book in HOUSE_FUNDS_BOOKS else ZERO
             self._funds -= line.amount if line.contra in HOUSE_FUNDS_BOOKS else ZERO
         if customer is not None:
-            customer.credit_due = max(ZERO, customer.credit_due + change)
+            customer.credit_due += change
         yield journal
 
     def _deposit(self, customer: Customer) -> Iterator[Journal]:

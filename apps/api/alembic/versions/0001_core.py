@@ -501,7 +501,7 @@ def create_accounts() -> None:
             sa.Numeric(precision=28, scale=8),
             server_default=sa.text("0"),
             nullable=False,
-            comment="VUSD of credit that outlived its deposit; netted from the next credit",
+            comment="VUSD of credit beyond the deposit it came with (negative: below it); netted from the next credit",
         ),
         sa.Column(
             "equity_cached",
@@ -570,7 +570,6 @@ def create_accounts() -> None:
         ),
         sa.CheckConstraint("allocated >= 0", name=op.f("ck_accounts_allocated_not_negative")),
         sa.CheckConstraint("approved_profit >= 0", name=op.f("ck_accounts_profit_not_negative")),
-        sa.CheckConstraint("credit_due >= 0", name=op.f("ck_accounts_credit_due_not_negative")),
         sa.CheckConstraint("deposit_review >= 0", name=op.f("ck_accounts_review_not_negative")),
         sa.CheckConstraint("deposited_amount >= 0", name=op.f("ck_accounts_deposited_not_negative")),
         sa.CheckConstraint("margin_used >= 0", name=op.f("ck_accounts_margin_used_not_negative")),

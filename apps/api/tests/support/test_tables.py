@@ -10,6 +10,7 @@ EARLIER = NOW - timedelta(seconds=1)
 
 
 async def test_every_rule_of_tickets_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """SUP-1 by the rules about waiting and resolving, SUP-2 by the one about the assignee."""
     user_id = await make_user(session)
     opened = ticket_row(user_id, related_object_type="deposit", related_object_id="1")
     working = ticket_row(user_id, status="in_progress", assigned_to=new_id())

@@ -29,6 +29,12 @@ class Conflict(TopCoinError):
     code = "conflict"
 
 
+class IdempotencyConflict(Conflict):
+    """An id that stands for one request or journal was used before, with other content."""
+
+    code = "idempotency_conflict"
+
+
 class Forbidden(TopCoinError):
     """The actor may not do this."""
 

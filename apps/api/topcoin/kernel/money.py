@@ -16,6 +16,7 @@ AMOUNT_STEP = Decimal(1).scaleb(-AMOUNT_PLACES)
 AMOUNT_MAX = Decimal(10) ** (AMOUNT_PRECISION - AMOUNT_PLACES) - AMOUNT_STEP
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+"""Wide enough for every sum of amounts; a thread's own context, whatever it is set to, rounds none of them."""
 
 
 class Unit(StrEnum):
@@ -54,7 +55,7 @@ def _number(value: Decimal | str | int) -> Decimal:
         number = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
         raise InvalidAmount(f"{value!r} is not an amount; write a plain decimal number such as 12.50") from None
-    if not number.is_finite() or abs(number) > AMOUNT_MAX:
+    if not number.is_finite() or number.copy_abs() > AMOUNT_MAX:
         raise AmountOutOfRange(f"{value} is out of range; amounts stay within ±{AMOUNT_MAX}")
     return number
 
@@ -74,6 +75,11 @@ def exact_amount(value: Decimal | str | int) -> Decimal:
 def round_amount(value: Decimal) -> Decimal:
     """Round a computed amount half to even at eight places."""
     return exact_amount(_number(value).quantize(AMOUNT_STEP, context=_EXACT))
+
+
+def scale_amount(amount: Decimal, factor: Decimal) -> Decimal:
+    """Multiply and round once, half to even at eight places; the plain `*` would round at 28 digits before that."""
+    return round_amount(_EXACT.multiply(amount, factor))
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -102,13 +108,13 @@ class Money:
         return other.amount
 
     def __add__(self, other: "Money") -> "Money":
-        return Money(self.amount + self._same_unit(other), self.unit)
+        return Money(_EXACT.add(self.amount, self._same_unit(other)), self.unit)
 
     def __sub__(self, other: "Money") -> "Money":
-        return Money(self.amount - self._same_unit(other), self.unit)
+        return Money(_EXACT.subtract(self.amount, self._same_unit(other)), self.unit)
 
     def __neg__(self) -> "Money":
-        return Money(-self.amount, self.unit)
+        return Money(_EXACT.minus(self.amount), self.unit)
 
     def __lt__(self, other: "Money") -> bool:
         return self.amount < self._same_unit(other)
@@ -128,10 +134,10 @@ class Money:
         total = sum(weights)
         if total <= 0 or min(weights) < 0:
             raise InvalidAmount("weights are whole numbers, none negative, not all zero")
-        steps = int(self.amount.scaleb(AMOUNT_PLACES))
+        steps = int(_EXACT.scaleb(self.amount, AMOUNT_PLACES))
         sign = -1 if steps < 0 else 1
         parts = [abs(steps) * weight // total for weight in weights]
         weighty = (index for index, weight in enumerate(weights) if weight)
         for index in islice(weighty, abs(steps) - sum(parts)):
             parts[index] += 1
-        return [Money(Decimal(sign * part).scaleb(-AMOUNT_PLACES), self.unit) for part in parts]
+        return [Money(_EXACT.scaleb(Decimal(sign * part), -AMOUNT_PLACES), self.unit) for part in parts]

@@ -1,6 +1,6 @@
 """Why the ledger refuses. Each code is stable; `REFUSALS` maps the codes that `ledger_post` returns."""
 
-from topcoin.kernel.errors import Conflict, Invalid, NotFound, RuleBroken, TopCoinError
+from topcoin.kernel.errors import Conflict, IdempotencyConflict, Invalid, NotFound, RuleBroken, TopCoinError
 
 
 class InvalidJournal(Invalid):
@@ -117,6 +117,12 @@ class CreditExceedsDeposit(PostingRefused):
     code = "credit_exceeds_deposit"
 
 
+class WrongEventShape(PostingRefused):
+    """Entries that each may exist, but not together or alone in this event (LED-8)."""
+
+    code = "wrong_event_shape"
+
+
 class NotCovered(PostingRefused):
     """More than the free operator money (P5)."""
 
@@ -129,16 +135,34 @@ class WalletOverdrawn(PostingRefused):
     code = "wallet_overdrawn"
 
 
-class IdempotencyConflict(Conflict):
-    """The journal id was posted before with other content (LED-5)."""
+class AccountChanged(Conflict):
+    """The account moved on since its figures were read."""
 
-    code = "idempotency_conflict"
+    code = "account_changed"
 
 
 class AlreadyReversed(Conflict):
     """The journal was reversed before."""
 
     code = "already_reversed"
+
+
+class JournalNotFound(NotFound):
+    """No such journal of this user's."""
+
+    code = "journal_not_found"
+
+
+class InvalidPeriod(Invalid):
+    """A period of a statement that is none, or ends before it starts."""
+
+    code = "invalid_period"
+
+
+class StatementTooLong(RuleBroken):
+    """More entries in a period than one statement shows."""
+
+    code = "statement_too_long"
 
 
 class ReversedJournalNotFound(NotFound):
@@ -155,8 +179,10 @@ _EXPLANATIONS: dict[type[TopCoinError], str] = {
     InsufficientMargin: "open positions bind the virtual balance; lower the amount or close positions",
     BalanceOutOfRange: "a balance would exceed the twenty digits that are kept; lower the amount",
     CreditExceedsDeposit: "virtual credit comes only with a deposit, less what is still due; use an adjustment",
+    WrongEventShape: "these entries do not make up the event: a write-off stands beside its adjustment, protection ends"
+    " at zero, approved profit stands beside what it redeems",
     NotCovered: "this is more than the operator's free money in custody; fund it first",
-    WalletOverdrawn: "the wallet does not hold that much: {detail}",
+    WalletOverdrawn: "the wallet does not hold that much beside what is reserved for withdrawals: {detail}",
     IdempotencyConflict: "this journal id was used before with other content; a new journal needs a new id",
     AlreadyReversed: "the journal was reversed before: {detail}",
     ReversedJournalNotFound: "the journal to reverse is not on this account: {detail}",

@@ -50,7 +50,6 @@ class Account(CustomerRow, Base):
         CheckConstraint("virtual_hold >= 0", name="virtual_hold_not_negative"),
         CheckConstraint("allocated >= 0", name="allocated_not_negative"),
         CheckConstraint("virtual_balance >= 0 OR margin_used > 0", name="virtual_negative_only_with_positions"),
-        CheckConstraint("credit_due >= 0", name="credit_due_not_negative"),
         CheckConstraint("margin_used >= 0", name="margin_used_not_negative"),
         CheckConstraint(
             "winning_trades >= 0 AND losing_trades >= 0 AND winning_trades + losing_trades <= total_trades",
@@ -86,7 +85,9 @@ class Account(CustomerRow, Base):
     virtual_balance: Mapped[Decimal] = _amount("VUSD that it trades with (book virtual)")
     virtual_hold: Mapped[Decimal] = _amount("VUSD leaving with a withdrawal in progress (book virtual_hold)")
     allocated: Mapped[Decimal] = _amount("VUSD placed in plans, at cost (book allocated)")
-    credit_due: Mapped[Decimal] = _amount("VUSD of credit that outlived its deposit; netted from the next credit")
+    credit_due: Mapped[Decimal] = _amount(
+        "VUSD of credit beyond the deposit it came with (negative: below it); netted from the next credit"
+    )
     equity_cached: Mapped[Decimal] = _amount("VUSD: virtual and virtual_hold plus floating results, when last valued")
     margin_used: Mapped[Decimal] = _amount("VUSD bound by open positions and resting orders")
     margin_available: Mapped[Decimal] = _amount("VUSD free for new orders, when last valued")

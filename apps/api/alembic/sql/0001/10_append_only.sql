@@ -24,6 +24,7 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger_entries
 ALTER TABLE ledger_entries ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE ledger_entries ENABLE ALWAYS TRIGGER append_only_truncate;
 
+-- AUD-1
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audits
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audits
@@ -31,7 +32,7 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audits
 ALTER TABLE audits ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE audits ENABLE ALWAYS TRIGGER append_only_truncate;
 
--- An adjustment changes once, when it is decided; and even one that never was is not deleted.
+-- ADJ-3: an adjustment changes once, when it is decided; and even one that never was is not deleted.
 CREATE TRIGGER append_only_decided BEFORE UPDATE ON admin_adjustments
     FOR EACH ROW WHEN (OLD.status <> 'pending') EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE DELETE ON admin_adjustments

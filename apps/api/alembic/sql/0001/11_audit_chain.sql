@@ -1,5 +1,5 @@
--- A row of the audit trail continues its subject's chain: it is numbered after the row before, and names its hash. What the
--- hash covers is the service's to compute and verify's to recompute; that no link is missing is seen to here.
+-- AUD-2: a row of the audit trail continues its subject's chain: it is numbered after the row before, and names its hash.
+-- What the hash covers is the service's to compute and verify's to recompute; that no link is missing is seen to here.
 --
 -- Two that write after the same row clash on the unique (user_id, sequence).
 CREATE FUNCTION audits_continue_chain() RETURNS trigger

@@ -1,4 +1,4 @@
--- E-mail addresses are unique whatever their case, over all users, however a user's row comes to be written.
+-- IDN-1: e-mail addresses are unique whatever their case, over all users, however a user's row comes to be written.
 
 CREATE FUNCTION normal_email(email text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -1,19 +1,21 @@
 -- ledger_post: the one writer of ledger_entries, of the balances on accounts and wallets, and of house_funds.
 --
 -- It takes journals in order and decides each by itself: posted, duplicate, or refused with a code; a refused journal
--- leaves the others alone. Every row that a journal can touch is locked once, in one order for everybody
--- (accounts by key, then house_funds, then wallets by id), so that concurrent calls cannot deadlock.
+-- leaves the others alone. Every row that a call can touch is locked once, in one order for everybody (accounts by key,
+-- then house_funds, then wallets by id), so that calls in transactions of their own cannot deadlock. The locks leave
+-- foreign keys to the rows alone: a command that has inserted a row of the account may post to it.
 --
 -- The caller hands over journals whose form it has checked (the chart of accounts, signs, precision); the CHECK
--- constraints of ledger_entries hold that line again. What depends on the state of the books is decided here, under the locks.
+-- constraints of ledger_entries hold that line again, and misshapen arrays raise an error, since the caller may be
+-- anyone with the application's role. What depends on the state of the books is decided here, under the locks.
 --
 -- Accounts:  p_account_users, p_account_ids    distinct, any order
 -- Journals:  p_journal_accounts                index into the accounts, from 1
---            p_journal_ids                     distinct per user within one call
+--            p_journal_ids                     distinct per user within one call; none is reversed by another of it
 --            p_content_hashes, p_descriptions, p_reference_types, p_reference_ids, p_metadata (RFC 8785 text), p_reverses
 -- Lines:     p_line_journals                   index into the journals, rising, without gaps
 --            p_line_nos, p_entry_types, p_units, p_books, p_contras, p_amounts, p_wallets
--- p_now:     the time of posting; NULL for the server's clock
+-- p_now:     the time of posting, not in the future; NULL for the server's clock
 --
 -- Answers, one element a journal: codes ('posted', 'duplicate' or the reason of refusal) and details (the book or id
 -- concerned); one element a line, NULL where nothing was written: sequences, balances, contra_balances, hashes.
@@ -32,9 +34,17 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 -- One plan per statement and session: planning anew would cost more than a single journal.
 SET plan_cache_mode = force_generic_plan
+-- And a plan made while tables are small must still be right when they have grown: keys are looked up by index, always.
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
     own_books CONSTANT text[] := ARRAY['deposited', 'profit', 'review', 'hold', 'virtual', 'virtual_hold', 'allocated'];
+    -- Where the books that rules below speak of stand among them.
+    deposited CONSTANT int := 1;
+    virtual CONSTANT int := 5;
+    virtual_hold CONSTANT int := 6;
     house_funds_books CONSTANT text[] := ARRAY['operator_funds', 'network_fees', 'valuation', 'credit_losses'];
     journal_count CONSTANT int := cardinality(p_journal_ids);
     line_count CONSTANT int := cardinality(p_line_nos);
@@ -62,6 +72,7 @@ DECLARE
     funds numeric;
     wallet_ids uuid[];
     wallet_balances numeric[];
+    wallet_reserves numeric[];
 
     j int;
     a int;
@@ -88,10 +99,31 @@ DECLARE
     virtual_hold_change numeric;
     is_settlement boolean;
     needs_margin boolean;
+    is_protected boolean;
+    adjusted numeric;
+    written_off numeric;
+    approved numeric;
+    redeemed numeric;
     own_text text;
     at_text text;
     payload text;
 BEGIN
+    IF cardinality(p_account_users) <> cardinality(p_account_ids)
+       OR array_length(array_positions(
+                ARRAY[cardinality(p_journal_accounts), cardinality(p_content_hashes), cardinality(p_descriptions),
+                      cardinality(p_reference_types), cardinality(p_reference_ids), cardinality(p_metadata),
+                      cardinality(p_reverses)],
+                journal_count), 1) IS DISTINCT FROM 7
+       OR array_length(array_positions(
+                ARRAY[cardinality(p_line_journals), cardinality(p_entry_types), cardinality(p_units),
+                      cardinality(p_books), cardinality(p_contras), cardinality(p_amounts), cardinality(p_wallets)],
+                line_count), 1) IS DISTINCT FROM 7
+       OR p_line_journals[1] <> 1 OR p_line_journals[line_count] <> journal_count THEN
+        RAISE EXCEPTION 'the arrays do not fit each other' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF now_at > clock_timestamp() + interval '1 minute' THEN
+        RAISE EXCEPTION 'entries cannot be dated in the future' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     -- NaN counts as larger than every number, so no comparison below would stop it.
     IF 'NaN'::numeric = ANY (p_amounts) THEN
         RAISE EXCEPTION 'an amount is not a number' USING ERRCODE = 'numeric_value_out_of_range';
@@ -115,12 +147,13 @@ BEGIN
               FROM unnest(p_account_users, p_account_ids) WITH ORDINALITY AS k (user_id, id, n)
               JOIN accounts AS acc ON acc.user_id = k.user_id AND acc.id = k.id
              ORDER BY acc.user_id, acc.id
-               FOR UPDATE OF acc) AS s;
+               FOR NO KEY UPDATE OF acc) AS s;
     FOR i IN 1 .. coalesce(cardinality(found), 0) LOOP
         position_of[found[i]] := i;
     END LOOP;
 
-    -- LED-5: what was posted before. The accounts are locked, so nobody can post these ids between here and the commit.
+    -- LED-5: what was posted before. The accounts are locked, so nobody can post these ids to them before the commit; the
+    -- unique key stops who posts one of them to another account of the same customer.
     SELECT array_agg(k.n::int), array_agg(e.content_hash)
       INTO known, known_hashes
       FROM unnest(p_journal_ids, p_journal_accounts) WITH ORDINALITY AS k (journal_id, account, n)
@@ -132,13 +165,16 @@ BEGIN
     END LOOP;
 
     IF p_contras && house_funds_books OR p_books && house_funds_books THEN
-        SELECT hf.balance INTO funds FROM house_funds AS hf WHERE hf.id = 1 FOR UPDATE;
+        SELECT hf.balance INTO STRICT funds FROM house_funds AS hf WHERE hf.id = 1 FOR NO KEY UPDATE;
     END IF;
     IF wallets_named THEN
-        SELECT array_agg(s.id), array_agg(s.balance)
-          INTO wallet_ids, wallet_balances
-          FROM (SELECT wal.id, wal.balance FROM wallets AS wal WHERE wal.id = ANY (p_wallets) ORDER BY wal.id FOR UPDATE)
-               AS s;
+        SELECT array_agg(s.id), array_agg(s.balance), array_agg(s.reserved_amount)
+          INTO wallet_ids, wallet_balances, wallet_reserves
+          FROM (SELECT wal.id, wal.balance, wal.reserved_amount
+                  FROM wallets AS wal
+                 WHERE wal.id = ANY (p_wallets)
+                 ORDER BY wal.id
+                   FOR NO KEY UPDATE) AS s;
     END IF;
 
     FOR j IN 1 .. journal_count LOOP
@@ -174,7 +210,7 @@ BEGIN
         END IF;
 
         -- Move the amounts; a refusal below moves them back.
-        virtual_before := book_balances[a][5];
+        virtual_before := book_balances[a][virtual];
         credit_granted := 0;
         credit_change := 0;
         deposited_in := 0;
@@ -182,10 +218,18 @@ BEGIN
         funds_change := 0;
         is_settlement := false;
         needs_margin := false;
+        is_protected := false;
+        adjusted := 0;
+        written_off := 0;
+        approved := 0;
+        redeemed := 0;
         lowest := 0;
         highest := 0;
         FOR i IN first_line .. last_line LOOP
             amount := p_amounts[i];
+            IF amount <> p_amounts[i] OR p_line_nos[i] <> i - first_line + 1 THEN
+                RAISE EXCEPTION 'line % is over-precise or misnumbered', i USING ERRCODE = 'invalid_parameter_value';
+            END IF;
             b := array_position(own_books, p_books[i]);
             IF b IS NOT NULL THEN
                 balance := book_balances[a][b] + amount;
@@ -193,9 +237,9 @@ BEGIN
                 balances[i] := balance;
                 lowest := LEAST(lowest, balance);
                 highest := GREATEST(highest, balance);
-                IF b = 1 THEN
+                IF b = deposited THEN
                     deposited_in := deposited_in + amount;
-                ELSIF b = 6 THEN
+                ELSIF b = virtual_hold THEN
                     virtual_hold_change := virtual_hold_change + amount;
                 END IF;
             ELSIF p_books[i] = ANY (house_funds_books) THEN
@@ -208,9 +252,9 @@ BEGIN
                 contra_balances[i] := balance;
                 lowest := LEAST(lowest, balance);
                 highest := GREATEST(highest, balance);
-                IF c = 1 THEN
+                IF c = deposited THEN
                     deposited_in := deposited_in - amount;
-                ELSIF c = 6 THEN
+                ELSIF c = virtual_hold THEN
                     virtual_hold_change := virtual_hold_change - amount;
                 END IF;
             ELSIF p_contras[i] = 'virtual_credit' THEN
@@ -231,8 +275,21 @@ BEGIN
             CASE p_entry_types[i]
                 WHEN 'trade_pnl', 'fee', 'financing' THEN
                     is_settlement := true;
-                WHEN 'withdrawal', 'profit_approval' THEN
+                WHEN 'withdrawal' THEN
                     needs_margin := true;
+                WHEN 'admin_adjustment' THEN
+                    adjusted := adjusted + amount;
+                WHEN 'correction_writeoff' THEN
+                    written_off := written_off + amount;
+                WHEN 'protection' THEN
+                    is_protected := true;
+                WHEN 'profit_approval' THEN
+                    needs_margin := true;
+                    IF p_books[i] = 'profit' THEN
+                        approved := approved + amount;
+                    ELSE
+                        redeemed := redeemed - amount;
+                    END IF;
                 WHEN 'plan_investment' THEN
                     needs_margin := true;
                     IF is_stopped[a] THEN
@@ -241,7 +298,7 @@ BEGIN
                 ELSE
             END CASE;
         END LOOP;
-        virtual_after := book_balances[a][5];
+        virtual_after := book_balances[a][virtual];
         credit_change := credit_granted - virtual_hold_change - deposited_in;
         margin_after := margins_free[a] + virtual_after - virtual_before;
         equity_after := equities[a] + virtual_after - virtual_before + virtual_hold_change;
@@ -255,7 +312,7 @@ BEGIN
                     book_balances[a][6], book_balances[a][7]) < 0 THEN
             code := 'insufficient_funds';
             FOR b IN 1 .. 7 LOOP
-                IF b <> 5 AND book_balances[a][b] < 0 THEN
+                IF b <> virtual AND book_balances[a][b] < 0 THEN
                     detail := own_books[b];
                 END IF;
             END LOOP;
@@ -273,11 +330,16 @@ BEGIN
             code := 'credit_exceeds_deposit';
         ELSIF funds_change < 0 AND funds + funds_change < 0 THEN
             code := 'not_covered';
+        ELSIF written_off > 0 AND written_off > -adjusted OR is_protected AND virtual_after <> 0
+              OR approved > redeemed OR redeemed > 0 AND approved = 0 THEN
+            -- LED-8: a write-off only beside the adjustment it makes possible; protection to exactly zero; profit only for
+            -- the virtual result that it redeems.
+            code := 'wrong_event_shape';
         ELSIF wallet_ids IS NOT NULL THEN
             FOR i IN first_line .. last_line LOOP
                 CONTINUE WHEN p_wallets[i] IS NULL;
                 w := array_position(wallet_ids, p_wallets[i]);
-                IF wallet_balances[w] < 0 THEN
+                IF wallet_balances[w] < wallet_reserves[w] THEN
                     code := 'wallet_overdrawn';
                     detail := p_wallets[i]::text;
                 ELSIF wallet_balances[w] >= 1e20 OR funds + funds_change >= 1e20 THEN
@@ -340,7 +402,7 @@ BEGIN
         END LOOP;
         is_changed[a] := true;
         IF credit_change <> 0 THEN
-            dues[a] := GREATEST(0, dues[a] + credit_change);
+            dues[a] := dues[a] + credit_change;
         END IF;
         margins_free[a] := margin_after;
         equities[a] := equity_after;

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from topcoin.ledger.domain import PositionMode
+
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
@@ -25,6 +27,7 @@ class AccountFigures:
     is_active: bool
     is_frozen: bool
     entry_count: int
+    position_mode: PositionMode = PositionMode.NETTING
 
     @property
     def withdrawable(self) -> Decimal:
@@ -39,7 +42,12 @@ class AccountFigures:
 
 @dataclass(frozen=True, slots=True)
 class TradingFigures:
-    """What trading knows of an account after a valuation (VUSD; counts since the account was opened)."""
+    """What trading knows of an account after a valuation (VUSD; counts since the account was opened).
+
+    `entry_count` is the account's at the valuation: figures that a posting has overtaken are not taken over.
+    """
+
+    entry_count: int
 
     equity: Decimal
     margin_used: Decimal

@@ -30,6 +30,7 @@ def _figures(account: Account) -> AccountFigures:
         is_active=account.is_active,
         is_frozen=account.is_frozen,
         entry_count=account.entry_count,
+        position_mode=account.position_mode,
     )
 
 
@@ -47,29 +48,40 @@ async def _one(session: AsyncSession, query: Select[Account]) -> AccountFigures 
 
 
 async def select_figures(session: AsyncSession, user_id: UUID, account_id: UUID) -> AccountFigures | None:
-    """The figures as last committed."""
+    """The figures as this transaction sees them."""
     return await _one(session, select(Account).where(Account.user_id == user_id, Account.id == account_id))
+
+
+async def select_all_figures(
+    session: AsyncSession, user_id: UUID, *, after: UUID | None, limit: int
+) -> list[AccountFigures]:
+    """The figures of a user's accounts in the order of their ids, from behind one of them."""
+    query = select(Account).where(Account.user_id == user_id).order_by(Account.id).limit(limit)
+    if after is not None:
+        query = query.where(Account.id > after)
+    accounts = await session.scalars(query.execution_options(populate_existing=True))
+    return [_figures(account) for account in accounts]
 
 
 async def select_figures_for_update(session: AsyncSession, user_id: UUID, account_id: UUID) -> AccountFigures | None:
     """The figures, locked until the transaction ends."""
-    query = select(Account).where(Account.user_id == user_id, Account.id == account_id).with_for_update()
+    query = select(Account).where(Account.user_id == user_id, Account.id == account_id).with_for_update(key_share=True)
     return await _one(session, query)
 
 
 async def select_owners(session: AsyncSession, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
     """The owner of each account that exists, by account id."""
     rows = await session.execute(select(Account.id, Account.user_id).where(Account.id.in_(list(account_ids))))
-    return dict(rows.tuples().all())
+    return {account_id: user_id for account_id, user_id in rows}  # noqa: C416 - dict() does not take rows for pairs
 
 
 async def update_trading_figures(
     session: AsyncSession, user_id: UUID, account_id: UUID, figures: TradingFigures
 ) -> bool:
-    """Write what trading keeps on the row; whether there is such an account."""
+    """Write what trading keeps on the row; whether the account is there and as it was valued."""
     statement = (
         update(Account)
-        .where(Account.user_id == user_id, Account.id == account_id)
+        .where(Account.user_id == user_id, Account.id == account_id, Account.entry_count == figures.entry_count)
         .values(
             equity_cached=figures.equity,
             margin_used=figures.margin_used,

@@ -227,15 +227,6 @@ def _entry_rules() -> tuple[EntryRule, ...]:
 
 ENTRY_RULES = _entry_rules()
 
-STOPPED_BY_FREEZE = frozenset({EntryType.PLAN_INVESTMENT})
-"""What a frozen or closed account may not start. Deposits, withdrawals, settlements, reversals and stop-outs go on."""
-
-NEEDS_FREE_MARGIN = frozenset({EntryType.WITHDRAWAL, EntryType.PLAN_INVESTMENT, EntryType.PROFIT_APPROVAL})
-"""What may take from the virtual balance only as much as open positions leave free."""
-
-SETTLEMENTS = frozenset({EntryType.TRADE_PNL, EntryType.FEE, EntryType.FINANCING})
-"""What may take the virtual balance below zero while positions are open (LED-2)."""
-
 
 def allowed_entries() -> list[str]:
     """Every permitted `entry_type/unit/book/contra/sign/reference_type`, as the CHECK's function compares them."""

@@ -1,4 +1,4 @@
-"""Replaying an account's entries: numbers, hashes, balances and credit, recomputed in Python (LED-1 to LED-3, LED-5).
+"""Replaying an account's entries: numbers, hashes, balances, credit, recomputed in Python (LED-1 to 3, LED-5, LED-8).
 
 Nothing here shares code with `ledger_post`; where both are right they agree on every byte.
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from topcoin.kernel.errors import TopCoinError
 from topcoin.ledger.chain.domain import GENESIS_HASH, Entry, canonical_stored_metadata, chain_hash, journal_hash
-from topcoin.ledger.chart.domain import HOUSE_ID, Book, HouseBook, allowed_entries
+from topcoin.ledger.chart.domain import HOUSE_ID, Book, EntryType, HouseBook, allowed_entries
 
 _ALLOWED = frozenset(allowed_entries())
 _OWN_BOOKS = frozenset(Book)
@@ -67,9 +67,10 @@ def _numbers(entry: Entry) -> tuple[Decimal | None, ...]:
 class AccountReplay:
     """The state of one account while its entries are fed in order."""
 
-    def __init__(self, user_id: UUID, account_id: UUID) -> None:
+    def __init__(self, user_id: UUID, account_id: UUID, *, latest: datetime | None = None) -> None:
         self.user_id = user_id
         self.account_id = account_id
+        self._latest = latest
         self.balances: dict[str, Decimal] = dict.fromkeys(Book, _ZERO)
         self.credit_due = _ZERO
         self._credit_change = _ZERO
@@ -107,6 +108,8 @@ class AccountReplay:
             yield self._problem("LED-3", entry.sequence, "the entry does not match its hash: it was changed afterwards")
         if self._last is not None and entry.created_at < self._last.created_at:
             yield self._problem("LED-3", entry.sequence, "the entry is dated before the one that precedes it")
+        if self._latest is not None and entry.created_at > self._latest:
+            yield self._problem("LED-3", entry.sequence, "the entry is dated in the future")
 
     def _canonical(self, entry: Entry) -> Entry:
         if entry.metadata == "{}":
@@ -149,8 +152,29 @@ class AccountReplay:
         if entry.contra == HouseBook.VIRTUAL_CREDIT:
             self._credit_change += entry.amount
 
+    def _check_shape(self, entries: list[Entry]) -> Iterator[Problem]:
+        """LED-8: entries that may exist only together, or only with a certain end."""
+        sums: dict[tuple[str, str], Decimal] = {}
+        for entry in entries:
+            key = (entry.entry_type, entry.book)
+            sums[key] = sums.get(key, _ZERO) + entry.amount
+        adjusted = sums.get((EntryType.ADMIN_ADJUSTMENT, Book.VIRTUAL), _ZERO)
+        written_off = sums.get((EntryType.CORRECTION_WRITEOFF, Book.VIRTUAL), _ZERO)
+        approved = sums.get((EntryType.PROFIT_APPROVAL, Book.PROFIT), _ZERO)
+        redeemed = -sums.get((EntryType.PROFIT_APPROVAL, Book.VIRTUAL), _ZERO)
+        if written_off > max(_ZERO, -adjusted):
+            yield self._problem(
+                "LED-8", entries[0].sequence, "a write-off without the adjustment that it makes possible"
+            )
+        if (EntryType.PROTECTION, Book.VIRTUAL) in sums and self.balances[Book.VIRTUAL]:
+            yield self._problem("LED-8", entries[0].sequence, "protection that does not end at exactly zero")
+        if approved > redeemed or (redeemed and not approved):
+            yield self._problem(
+                "LED-8", entries[0].sequence, "approved profit and what it redeems do not belong together"
+            )
+
     def _end_journal(self) -> Iterator[Problem]:
-        """LED-2 and LED-5: what holds for a whole journal."""
+        """LED-2, LED-5 and LED-8: what holds for a whole journal."""
         entries, self._journal = self._journal, []
         first, last = entries[0], entries[-1]
         if [entry.line_no for entry in entries] != list(range(1, len(entries) + 1)):
@@ -160,7 +184,8 @@ class AccountReplay:
         for book in _NOT_BELOW_ZERO:
             if self.balances[book] < 0:
                 yield self._problem("LED-2", last.sequence, f"{book} is below zero: {self.balances[book]}")
-        self.credit_due = max(_ZERO, self.credit_due + self._credit_change)
+        yield from self._check_shape(entries)
+        self.credit_due += self._credit_change
         self._credit_change = _ZERO
 
     def _content_hash(self, entries: list[Entry]) -> bytes:

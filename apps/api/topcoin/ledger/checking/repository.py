@@ -1,6 +1,8 @@
 """Reading the whole ledger in one snapshot and constant memory, and what the database should guard it with."""
 
+import hashlib
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ import psycopg
 from topcoin.ledger.chain.domain import Entry
 from topcoin.ledger.chart.domain import Book
 from topcoin.ledger.checking.domain import AccountRow
+from topcoin.ledger.checking.functions import FUNCTION_HASHES
 from topcoin.ledger.models import Account, HouseFunds, LedgerEntry, Wallet
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -18,13 +21,14 @@ _ROWS_PER_FETCH = 2_000
 
 _ACCOUNTS = """
 SELECT user_id, id, deposited_amount, approved_profit, deposit_review, withdrawal_hold, virtual_balance, virtual_hold,
-       allocated, credit_due, entry_count, head_hash, greatest('0001-01-01Z', least('9999-12-31Z', last_entry_at))
+       allocated, credit_due, entry_count, head_hash,
+       CASE WHEN last_entry_at IS NOT NULL THEN greatest('0001-01-01Z', least('9999-12-31Z', last_entry_at)) END
   FROM accounts
  ORDER BY user_id, id
 """
 
-# In the order of Entry's fields. A time beyond what Python can tell, infinity among them, is read as the end of its range,
-# which the entry's hash then does not match.
+# In the order of Entry's fields. A time beyond what Python can tell, infinity among them, is read as the end of what it
+# can, which the entry's hash then does not match.
 _ENTRIES = """
 SELECT user_id, account_id, sequence, journal_id, line_no,
        greatest('0001-01-01Z', least('9999-12-31Z', created_at)), entry_type, unit, book, contra, amount,
@@ -55,6 +59,22 @@ SELECT i.indrelid::regclass::text, i.indexrelid::regclass::text
   FROM pg_index AS i
  WHERE i.indrelid = ANY (%(tables)s::regclass[]) AND i.indisunique AND i.indisvalid
 """
+
+
+_FUNCTIONS = "SELECT p.proname, p.prosrc FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace"
+
+
+def read_latest_time(connection: Connection) -> datetime:
+    """The latest time that an entry may carry: the snapshot's, with a minute's grace for clocks that differ."""
+    row = connection.execute("SELECT now() + interval '1 minute'").fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM gives exactly one row
+    return row[0]
+
+
+def find_changed_functions(connection: Connection) -> list[str]:
+    """Functions that guard or write the ledger, and are missing or other than the migrations made them (LED-4)."""
+    present = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in connection.execute(_FUNCTIONS)}
+    return sorted(name for name, digest in FUNCTION_HASHES.items() if present.get(name) != digest)
 
 
 def read_accounts(connection: Connection) -> Iterator[AccountRow]:

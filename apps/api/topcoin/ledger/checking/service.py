@@ -1,8 +1,8 @@
 """`verify`: read everything once, replay every account, and say what does not add up (LED-1 to LED-6)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from itertools import chain
 
 import psycopg
@@ -16,6 +16,8 @@ PROBLEMS_MAX = 1_000
 """Enough to see what happened; a ruined database is told by the count of the rest."""
 
 _ZERO = Decimal(0)
+_EXACT = Context(prec=60)
+"""A sum over all accounts may need more digits than one balance has; Python's default would round it."""
 
 
 @dataclass(slots=True)
@@ -40,16 +42,22 @@ class VerificationReport:
             self.further_problems += 1
 
 
+Check = Callable[[repository.Connection], Iterator[Problem]]
+"""Reads on the verification's connection and tells what is wrong."""
+
+
 class _Verification:
-    def __init__(self, connection: repository.Connection) -> None:
+    def __init__(self, connection: repository.Connection, further_checks: Sequence[Check]) -> None:
         self.report = VerificationReport()
+        self._further_checks = further_checks
         self._connection = connection
         self._legs = HouseLegs()
         self._customer_totals: dict[str, Decimal] = {}
 
     def run(self) -> VerificationReport:
         try:
-            for problem in chain(self._guards(), self._accounts(), self._house()):
+            further = (check(self._connection) for check in self._further_checks)
+            for problem in chain(self._guards(), self._accounts(), self._house(), *further):
                 self.report.add(problem)
         except psycopg.DataError as error:
             self.report.add(Problem("LED-3", f"a row cannot be read: {error}"))
@@ -60,9 +68,12 @@ class _Verification:
             yield Problem("LED-4", f"the triggers that keep {table} append-only are missing or switched off")
         for name in repository.find_missing_constraints(self._connection):
             yield Problem("LED-1", f"the constraint {name} is missing or not validated")
+        for name in repository.find_changed_functions(self._connection):
+            yield Problem("LED-4", f"the function {name} is missing, or is not the one that the migrations installed")
 
     def _accounts(self) -> Iterator[Problem]:
         """Walk accounts and entries side by side, both in the order of their keys."""
+        latest = repository.read_latest_time(self._connection)
         entries = repository.read_entries(self._connection)
         entry = next(entries, None)
         for row in repository.read_accounts(self._connection):
@@ -70,7 +81,7 @@ class _Verification:
             while entry is not None and (entry.user_id, entry.account_id) < key:
                 yield self._orphan(entry)
                 entry = next(entries, None)
-            replay = AccountReplay(*key)
+            replay = AccountReplay(*key, latest=latest)
             while entry is not None and (entry.user_id, entry.account_id) == key:
                 self.report.entries += 1
                 self._legs.add(entry)
@@ -111,12 +122,14 @@ class _Verification:
                 yield Problem("LED-6", f"the balances of {unit} over all books add up to {total}, not to zero")
 
 
-def verify(conninfo: str) -> VerificationReport:
+def verify(conninfo: str, *, further_checks: Sequence[Check] = ()) -> VerificationReport:
     """Recompute the whole ledger from its entries, in one snapshot and in constant memory.
 
-    `conninfo` is a libpq URL of a role that may read; nothing is written. Posting may go on meanwhile.
+    `conninfo` is a libpq URL of a role that may read; nothing is written. Posting may go on meanwhile. `further_checks`
+    are other packages', named by the entry point; they read the same snapshot.
     """
     with psycopg.connect(conninfo, options="-c timezone=UTC -c statement_timeout=0") as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        return _Verification(connection).run()
+        with localcontext(_EXACT):
+            return _Verification(connection, further_checks).run()

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from topcoin.kernel.money import round_amount
+from topcoin.kernel.money import scale_amount
 from topcoin.ledger.accounts.domain import AccountFigures
 from topcoin.ledger.chart.domain import Book, EntryType, HouseBook, ReferenceType
 from topcoin.ledger.events.composing import ZERO, AccountKey, compose, journal_id, key_of, line, require_positive
@@ -52,7 +52,7 @@ def profit_approved(account: AccountKey, adjustment_id: UUID, redeemed: Decimal,
         journal_id("profit_approved", adjustment_id),
         "Profit approved for payout",
         _adjustment(adjustment_id),
-        line(EntryType.PROFIT_APPROVAL, Book.PROFIT, HouseBook.OPERATOR_FUNDS, round_amount(redeemed * share)),
+        line(EntryType.PROFIT_APPROVAL, Book.PROFIT, HouseBook.OPERATOR_FUNDS, scale_amount(redeemed, share)),
         line(EntryType.PROFIT_APPROVAL, Book.VIRTUAL, HouseBook.VIRTUAL_REDEEMED, -redeemed),
         metadata={"share": f"{share:f}"},
     )

@@ -101,14 +101,14 @@ def withdrawal_completed(
 
 
 def payout_sent(withdrawal_id: UUID, attempt: int, amount: Decimal, wallet_id: UUID) -> Journal:
-    """A payout left custody for the network."""
+    """A payout left custody: what is held falls, and its book stays below zero until the payout has arrived."""
     require_positive(amount)
     return compose(
         HOUSE,
         journal_id("payout_sent", withdrawal_id, attempt),
         f"Payout sent, attempt {attempt}",
         _withdrawal(withdrawal_id),
-        line(EntryType.PAYOUT, HouseBook.PAYOUTS_IN_TRANSIT, HouseBook.CUSTODY, amount, wallet_id),
+        line(EntryType.PAYOUT, HouseBook.PAYOUTS_IN_TRANSIT, HouseBook.CUSTODY, -amount, wallet_id),
     )
 
 
@@ -120,6 +120,6 @@ def payout_failed(withdrawal_id: UUID, attempt: int, amount: Decimal, wallet_id:
         journal_id("payout_failed", withdrawal_id, attempt),
         f"Payout came back, attempt {attempt}",
         _withdrawal(withdrawal_id),
-        line(EntryType.PAYOUT, HouseBook.PAYOUTS_IN_TRANSIT, HouseBook.CUSTODY, -amount, wallet_id),
+        line(EntryType.PAYOUT, HouseBook.PAYOUTS_IN_TRANSIT, HouseBook.CUSTODY, amount, wallet_id),
         reverses=journal_id("payout_sent", withdrawal_id, attempt),
     )

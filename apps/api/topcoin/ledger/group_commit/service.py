@@ -19,9 +19,10 @@ from typing import Any, Self
 import psycopg
 from psycopg import AsyncConnection
 
-from topcoin.infra.database.unit_of_work import OutcomeUnknown
+from topcoin.infra.database.unit_of_work import Contention, OutcomeUnknown
 from topcoin.kernel.clock import Clock
 from topcoin.kernel.errors import Unavailable
+from topcoin.ledger.errors import PostingRefused
 from topcoin.ledger.posting.domain import Journal, PostingResult
 from topcoin.ledger.posting.service import LINES_PER_CALL_MAX, post_on
 
@@ -100,7 +101,8 @@ class GroupCommit:
     async def post_grouped(self, journals: Sequence[Journal]) -> list[PostingResult]:
         """Post journals in order and durably; one result for each (LED-5, LED-7).
 
-        Raises `OutcomeUnknown` where the database stayed away for too long: post the same journals again.
+        Raises `OutcomeUnknown` where the database stayed away for too long, and `Contention` where others were in the
+        way for too long: post the same journals again.
         """
         if not journals:
             return []
@@ -142,17 +144,13 @@ class GroupCommit:
         """Answer requests with one commit; where that fails for what one of them asks, with one commit each."""
         try:
             results = await self._post_durably(lane, [j for r in requests for j in r.journals])
-        except psycopg.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the callers hear of it and the lane lives on
             await lane.roll_back()
-            if len(requests) == 1:
-                _refuse(requests, error)
+            if len(requests) == 1 or isinstance(error, Unavailable):
+                _refuse(requests, _explained(error))
                 return
             for request in requests:
                 await self._serve(lane, [request])
-            return
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the callers hear of it and the lane lives on
-            await lane.roll_back()
-            _refuse(requests, error)
             return
         start = 0
         for request in requests:
@@ -162,6 +160,7 @@ class GroupCommit:
 
     async def _post_durably(self, lane: _Lane, journals: Sequence[Journal]) -> list[PostingResult]:
         """Post and commit; over again, on a new connection if need be, where others or the network were in the way."""
+        connection_lost = False
         for attempt in range(_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311 - jitter is no secret
@@ -173,17 +172,30 @@ class GroupCommit:
             except _CONTENTION:
                 await lane.roll_back()
             except psycopg.OperationalError:
+                connection_lost = True
                 await lane.connection.close()
             else:
                 return results
-        raise OutcomeUnknown("the database cannot be reached; the journals may or may not be kept: post them again")
+        if connection_lost:
+            raise OutcomeUnknown("the database cannot be reached; the journals may or may not be kept: post them again")
+        raise Contention(f"the same accounts kept changing during {_ATTEMPTS} attempts; nothing was kept: post again")
 
     def _now(self) -> datetime | None:
         """The time that entries carry: the database's own, unless a clock was handed in."""
         return None if self._clock is None else self._clock.now()
 
 
+def _explained(error: Exception) -> Exception:
+    """A constraint that stopped what the code had let through, as a refusal; anything else as it is."""
+    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+        rule = error.diag.constraint_name or error.diag.message_primary
+        return PostingRefused(f"the database does not keep this: {rule}; nothing of the request was posted")
+    return error
+
+
 def _refuse(requests: Sequence[_Request], error: Exception) -> None:
     for request in requests:
         if not request.answer.cancelled():
             request.answer.set_exception(error)
+            # Who has hung up will not fetch it, and asyncio need not complain of that.
+            request.answer.exception()

@@ -5,7 +5,7 @@ The format, for people: docs/reference/ledger-files.md.
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from uuid import UUID
 
 from topcoin.kernel.errors import TopCoinError
-from topcoin.ledger.chart.domain import AnyBook, EntryType, HouseBook, ReferenceType, parse_book
+from topcoin.ledger.chart.domain import AnyBook, Book, EntryType, HouseBook, ReferenceType
 from topcoin.ledger.errors import InvalidJournal, UnknownBook, UnknownEntryType, WrongReference
 from topcoin.ledger.journal_files.errors import (
     DuplicateKey,
@@ -33,11 +33,15 @@ _ID_LENGTH_MAX = 100
 _UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _NUMBER_FORM = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
-_JOURNAL_FIELDS = frozenset({"journal_id", "account_id", "entry_type", "description", "reference", "lines"})
-_JOURNAL_OPTIONS = frozenset({"metadata", "reverses", "user_id"})
-_REFERENCE_FIELDS = frozenset({"type", "id"})
-_LINE_FIELDS = frozenset({"book", "contra", "amount"})
-_LINE_OPTIONS = frozenset({"entry_type", "wallet_id"})
+_JOURNAL_FIELDS = ("journal_id", "account_id", "entry_type", "description", "reference", "lines")
+_JOURNAL_OPTIONS = ("metadata", "reverses", "user_id")
+_REFERENCE_FIELDS = ("type", "id")
+_LINE_FIELDS = ("book", "contra", "amount")
+_LINE_OPTIONS = ("entry_type", "wallet_id")
+
+_BOOKS: Mapping[str, AnyBook] = {book.value: book for book in (*Book, *HouseBook)}
+_ENTRY_TYPES: Mapping[str, EntryType] = {each.value: each for each in EntryType}
+_REFERENCE_TYPES: Mapping[str, ReferenceType] = {each.value: each for each in ReferenceType}
 
 _JsonObject = dict[str, Any]
 _Name = TypeVar("_Name", bound=StrEnum)
@@ -191,7 +195,7 @@ def read_draft(found: _JsonObject) -> JournalDraft:
     _check_fields("journal", found, _JOURNAL_FIELDS, _JOURNAL_OPTIONS)
     reference = _object_in(found, "reference")
     _check_fields("reference", reference, _REFERENCE_FIELDS)
-    entry_type = _named(EntryType, UnknownEntryType, "entry type", _text(found, "entry_type"))
+    entry_type = _named(_ENTRY_TYPES, UnknownEntryType, "entry type", _text(found, "entry_type"))
     metadata: _JsonObject = {} if found.get("metadata") is None else _object_in(found, "metadata")
     return JournalDraft(
         journal_id=_id(found, "journal_id"),
@@ -199,7 +203,7 @@ def read_draft(found: _JsonObject) -> JournalDraft:
         user_id=_optional_id(found, "user_id"),
         description=_text(found, "description"),
         reference=Reference(
-            _named(ReferenceType, WrongReference, "reference type", _text(reference, "type")), _text(reference, "id")
+            _named(_REFERENCE_TYPES, WrongReference, "reference type", _text(reference, "type")), _text(reference, "id")
         ),
         lines=_lines(found["lines"], entry_type),
         metadata=_plain(metadata),
@@ -219,11 +223,11 @@ def _lines(found: object, entry_type: EntryType) -> tuple[LineDraft, ...]:
 def _line(found: _JsonObject, entry_type: EntryType) -> LineDraft:
     _check_fields("line", found, _LINE_FIELDS, _LINE_OPTIONS)
     if found.get("entry_type") is not None:
-        entry_type = _named(EntryType, UnknownEntryType, "entry type", _text(found, "entry_type"))
+        entry_type = _named(_ENTRY_TYPES, UnknownEntryType, "entry type", _text(found, "entry_type"))
     return LineDraft(
         entry_type=entry_type,
-        book=_named(parse_book, UnknownBook, "book", _text(found, "book")),
-        contra=_named(parse_book, UnknownBook, "book", _text(found, "contra")),
+        book=_named(_BOOKS, UnknownBook, "book", _text(found, "book")),
+        contra=_named(_BOOKS, UnknownBook, "book", _text(found, "contra")),
         amount=_amount(found["amount"]),
         wallet_id=_optional_id(found, "wallet_id"),
     )
@@ -270,10 +274,10 @@ def _amount(value: object) -> Decimal | str:
     raise InvalidField('`amount` must be a number, best in a string: "12.50"')
 
 
-def _named(kind: "Callable[[str], _Name]", error: type[InvalidJournal], what: str, name: str) -> _Name:
+def _named(names: Mapping[str, _Name], error: type[InvalidJournal], what: str, name: str) -> _Name:
     try:
-        return kind(name)
-    except ValueError:
+        return names[name]
+    except KeyError:
         raise error(f"there is no {what} {name!r}; see the chart of accounts") from None
 
 

@@ -1,11 +1,10 @@
 """The call of `ledger_post`, the one writer of the ledger, on a psycopg connection inside somebody's transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -13,8 +12,8 @@ from psycopg import AsyncConnection
 from topcoin.ledger.chart.domain import unit_of
 from topcoin.ledger.posting.domain import Journal, PostedEntry
 
-AccountKey = tuple[UUID, UUID]
-"""A user's id and the id of one of their accounts."""
+_Key = tuple[UUID, UUID]
+"""A user's id, and the id of an account or a journal of theirs."""
 
 _POST = """
 SELECT codes, details, sequences, balances, contra_balances, hashes
@@ -30,7 +29,7 @@ SELECT 1
   FROM unnest(%b::uuid[], %b::uuid[]) AS k (user_id, id)
   JOIN accounts AS a ON a.user_id = k.user_id AND a.id = k.id
  ORDER BY a.user_id, a.id
-   FOR UPDATE OF a
+   FOR NO KEY UPDATE OF a
 """
 
 _FIRST_RESULTS = """
@@ -41,8 +40,7 @@ SELECT e.user_id, e.journal_id, e.sequence, e.balance_after, e.contra_balance_af
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What `ledger_post` said of one journal; `entries` only where it was posted."""
 
     code: str
@@ -50,9 +48,9 @@ class Verdict:
     entries: tuple[PostedEntry, ...]
 
 
-def _account_keys(journals: Iterable[Journal]) -> dict[AccountKey, int]:
+def _account_keys(journals: Iterable[Journal]) -> dict[_Key, int]:
     """Each account with its index, from 1."""
-    keys: dict[AccountKey, int] = {}
+    keys: dict[_Key, int] = {}
     for journal in journals:
         keys.setdefault((journal.user_id, journal.account_id), len(keys) + 1)
     return keys
@@ -102,7 +100,7 @@ async def call_ledger_post(
     return verdicts
 
 
-async def lock_accounts(connection: AsyncConnection[Any], keys: Iterable[AccountKey]) -> None:
+async def lock_accounts(connection: AsyncConnection[Any], keys: Iterable[_Key]) -> None:
     """Lock accounts in the order that everybody locks them in."""
     users, accounts = zip(*sorted(set(keys)), strict=True)
     await connection.execute(_LOCK, [list(users), list(accounts)])
@@ -110,11 +108,11 @@ async def lock_accounts(connection: AsyncConnection[Any], keys: Iterable[Account
 
 async def read_first_results(
     connection: AsyncConnection[Any], journals: Sequence[Journal]
-) -> dict[AccountKey, tuple[PostedEntry, ...]]:
+) -> dict[_Key, tuple[PostedEntry, ...]]:
     """The entries of journals that were posted before, by (user id, journal id)."""
     cursor = connection.cursor(binary=True)
     await cursor.execute(_FIRST_RESULTS, [[j.user_id for j in journals], [j.journal_id for j in journals]])
-    results: dict[AccountKey, tuple[PostedEntry, ...]] = {}
+    results: dict[_Key, tuple[PostedEntry, ...]] = {}
     row: tuple[UUID, UUID, int, Decimal | None, Decimal | None, bytes]
     for row in await cursor.fetchall():
         results[row[0], row[1]] = (*results.get((row[0], row[1]), ()), PostedEntry(*row[2:]))

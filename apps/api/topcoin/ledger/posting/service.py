@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from topcoin.ledger.errors import refusal
@@ -26,18 +28,18 @@ def _runs(journals: Sequence[Journal]) -> Iterator[list[Journal]]:
     or by what it reverses: whether it is a duplicate or a first try depends on what becomes of the earlier one.
     """
     run: list[Journal] = []
-    seen: set[tuple[UUID, str, UUID]] = set()
+    seen: set[tuple[UUID, UUID]] = set()
     lines = 0
     for journal in journals:
-        keys = {(journal.user_id, "id", journal.journal_id)}
-        if journal.reverses is not None:
-            keys |= {(journal.user_id, kind, journal.reverses) for kind in ("id", "reverses")}
-        if run and (lines + len(journal.lines) > LINES_PER_CALL_MAX or not seen.isdisjoint(keys)):
+        key = (journal.user_id, journal.journal_id)
+        reversed_key = key if journal.reverses is None else (journal.user_id, journal.reverses)
+        if run and (lines + len(journal.lines) > LINES_PER_CALL_MAX or key in seen or reversed_key in seen):
             yield run
             run, lines = [], 0
             seen.clear()
         run.append(journal)
-        seen |= keys
+        seen.add(key)
+        seen.add(reversed_key)
         lines += len(journal.lines)
     if run:
         yield run
@@ -85,6 +87,13 @@ async def post(
     the entries carry; None leaves it to the database's clock.
     """
     await session.flush()
-    raw = await (await session.connection()).get_raw_connection()
-    connection = cast("AsyncConnection[Any]", raw.driver_connection)
-    return await post_on(connection, journals, now=now)
+    pooled = await session.connection()
+    connection = cast("AsyncConnection[Any]", (await pooled.get_raw_connection()).driver_connection)
+    try:
+        return await post_on(connection, journals, now=now)
+    except psycopg.Error as error:
+        if connection.closed:
+            # Else the session would try to roll back on it, and that error would stand in the place of this one.
+            await pooled.invalidate(error)
+        # As SQLAlchemy would say it, so that the unit of work recognises a lost connection, a deadlock, a clash of ids.
+        raise cast("DBAPIError", DBAPIError.instance(None, None, error, psycopg.Error)) from error

@@ -7,16 +7,17 @@ To read several of these figures as of one moment, call them in one REPEATABLE R
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from topcoin.kernel.errors import Invalid, NotFound
 from topcoin.kernel.money import Unit
 from topcoin.kernel.pages import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, decode_cursor, encode_cursor
 from topcoin.ledger.accounts.service import get_figures
 from topcoin.ledger.chain.domain import Entry
 from topcoin.ledger.chart.domain import Book, unit_of
+from topcoin.ledger.errors import InvalidPeriod, JournalNotFound, StatementTooLong
 from topcoin.ledger.statements import repository
 from topcoin.ledger.statements.domain import (
     Balances,
@@ -29,17 +30,8 @@ from topcoin.ledger.statements.domain import (
     source_of,
 )
 
-
-class JournalNotFound(NotFound):
-    """No such journal of this user's."""
-
-    code = "journal_not_found"
-
-
-class InvalidPeriod(Invalid):
-    """A period that ends before it starts."""
-
-    code = "invalid_period"
+ENTRIES_MAX: Final = 50_000
+"""How many entries one statement shows at most."""
 
 
 async def list_entries(
@@ -100,12 +92,20 @@ async def get_breakdown(session: AsyncSession, user_id: UUID, account_id: UUID) 
 async def get_statement(
     session: AsyncSession, user_id: UUID, account_id: UUID, start: datetime, end: datetime
 ) -> Statement:
-    """The statement for `start` ≤ time < `end`; for every book, opening plus movements is closing."""
+    """The statement for `start` ≤ time < `end`; for every book, opening plus movements is closing.
+
+    Raises AccountNotFound, InvalidPeriod, or StatementTooLong where there are more entries than ENTRIES_MAX.
+    """
     if end <= start:
         raise InvalidPeriod("a statement's period must end after it starts")
     await get_figures(session, user_id, account_id)
     first = await repository.select_sequence_at(session, user_id, account_id, _just_before(start))
     last = await repository.select_sequence_at(session, user_id, account_id, _just_before(end))
+    if last - first > ENTRIES_MAX:
+        raise StatementTooLong(
+            f"there are {last - first} entries in this period, and a statement shows {ENTRIES_MAX} at most: ask for a "
+            "shorter one"
+        )
     opening = await _balances_after(session, user_id, account_id, first)
     closing = await _balances_after(session, user_id, account_id, last)
     entries = await repository.select_range(session, user_id, account_id, after=first, up_to=last)
