@@ -6,8 +6,12 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from support.factories import audit_row, insert, insert_now, make_user, user_row
+from support.factories import Row, audit_row, insert, insert_now, make_user, user_row
 from support.rules import check_rules
+
+from topcoin.infra.database import migrations
+from topcoin.infra.database.connect import Role, database_url
+from topcoin.infra.settings import Settings
 
 
 async def test_every_rule_of_audits_refuses_what_breaks_it(session: AsyncSession) -> None:
@@ -41,6 +45,7 @@ async def test_a_chain_grows_row_by_row(session: AsyncSession) -> None:
 
 
 async def test_a_chain_has_no_gap_and_no_foreign_link(session: AsyncSession) -> None:
+    """AUD-2."""
     user_id, other_id = await make_user(session), await make_user(session)
     first = audit_row(user_id)
     await insert(session, "audits", first)
@@ -56,6 +61,7 @@ async def test_a_chain_has_no_gap_and_no_foreign_link(session: AsyncSession) -> 
 
 
 async def test_a_chain_has_no_fork(session: AsyncSession) -> None:
+    """AUD-2."""
     user_id = await make_user(session)
     await insert(session, "audits", audit_row(user_id))
     with pytest.raises(IntegrityError, match="uq_audits_user_id_sequence"):
@@ -64,7 +70,7 @@ async def test_a_chain_has_no_fork(session: AsyncSession) -> None:
 
 @pytest.mark.parametrize("statement", ["UPDATE audits SET reason = 'other'", "DELETE FROM audits", "TRUNCATE audits"])
 async def test_the_application_cannot_rewrite(session: AsyncSession, statement: str) -> None:
-    """LED-4, by missing privilege."""
+    """AUD-1, LED-4, by missing privilege."""
     with pytest.raises(DBAPIError) as refused:
         await session.execute(text(statement))
     assert isinstance(refused.value.orig, InsufficientPrivilege)
@@ -72,10 +78,38 @@ async def test_the_application_cannot_rewrite(session: AsyncSession, statement: 
 
 @pytest.mark.parametrize("statement", ["UPDATE audits SET reason = 'other'", "DELETE FROM audits", "TRUNCATE audits"])
 def test_the_owner_cannot_rewrite_either(owner_connection: psycopg.Connection, statement: str) -> None:
-    """LED-4, by trigger."""
+    """AUD-1, LED-4, by trigger."""
     user = user_row()
     insert_now(owner_connection, "users", user)
     insert_now(owner_connection, "audits", audit_row(user["id"]))
     with pytest.raises(psycopg.DatabaseError, match="audits is append-only") as refused:
         owner_connection.execute(statement.encode())
     assert refused.value.sqlstate == "TC001"
+
+
+async def test_every_rule_of_heads_refuses_what_breaks_it(session: AsyncSession) -> None:
+    empty: Row = {"user_id": await make_user(session)}
+    row = {**empty, "sequence": 1, "entry_hash": b"\1" * 32}
+    await check_rules(
+        session,
+        "audit_heads",
+        {
+            "sequence_not_negative": [(row, {"sequence": -1})],
+            "hash_length": [(row, {"entry_hash": b"\1" * 31})],
+            "empty_has_no_hash": [(row, {"sequence": 0}), (empty, {"sequence": 1})],
+        },
+    )
+
+
+def test_trails_from_before_there_were_heads_end_where_their_newest_rows_are(database: Settings) -> None:
+    migrations.downgrade(database, "0002")
+    user, other = user_row(), user_row()
+    first = audit_row(user["id"])
+    second = audit_row(user["id"], sequence=2, previous_hash=first["entry_hash"])
+    with psycopg.connect(database_url(database, Role.OWNER)) as connection:
+        for table, row in (("users", user), ("users", other), ("audits", first), ("audits", second)):
+            insert_now(connection, table, row)
+    migrations.upgrade(database)
+    with psycopg.connect(database_url(database, Role.OWNER)) as connection:
+        heads = connection.execute("SELECT user_id, sequence, entry_hash FROM audit_heads").fetchall()
+    assert heads == [(user["id"], 2, second["entry_hash"])]

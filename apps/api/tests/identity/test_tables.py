@@ -1,14 +1,17 @@
 from datetime import date, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg import errors
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from support.factories import NOW, Row, make_user, user_row
+from support.factories import NOW, Row, insert, make_user, user_row
 from support.rules import check_rules
 
+from topcoin.infra.database.connect import Role, database_url
+from topcoin.infra.settings import Settings
 from topcoin.kernel.ids import new_id
 
 
@@ -26,6 +29,7 @@ def reviewed_row(status: str, **changes: object) -> Row:
 
 
 async def test_every_rule_of_users_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """IDN-2 by the rules about KYC, IDN-3 by those about reasons."""
     user_id = new_id()
     approved = reviewed_row("approved")
     await check_rules(
@@ -76,12 +80,14 @@ async def claimed(session: AsyncSession) -> set[str]:
 
 @pytest.mark.parametrize("spelling", ["ada@example.com", "ADA@Example.com", "Ada@EXAMPLE.COM"])
 async def test_an_email_is_taken_in_whatever_case(session: AsyncSession, spelling: str) -> None:
+    """IDN-1."""
     await make_user(session, email="Ada@Example.com")
     with pytest.raises(IntegrityError, match="pk_user_email_claims"):
         await make_user(session, email=spelling)
 
 
 async def test_an_email_is_taken_in_whatever_unicode_form(session: AsyncSession) -> None:
+    """IDN-1."""
     await make_user(session, email="rené@example.com")
     with pytest.raises(IntegrityError, match="pk_user_email_claims"):
         await make_user(session, email="rene\u0301@example.com")
@@ -143,3 +149,119 @@ async def test_the_application_cannot_touch_claims(session: AsyncSession) -> Non
             async with session.begin_nested():
                 await session.execute(text(statement))
         assert isinstance(getattr(refused.value, "orig", None), errors.InsufficientPrivilege)
+
+
+def session_row(user_id: UUID, **changes: object) -> Row:
+    """A sign-in."""
+    return {
+        "user_id": user_id,
+        "id": new_id(),
+        "token_hash": bytes(32),
+        "created_at": NOW,
+        "last_seen_at": NOW,
+        "reauthenticated_at": NOW,
+        "expires_at": NOW + timedelta(hours=12),
+        **changes,
+    }
+
+
+def api_key_row(user_id: UUID, **changes: object) -> Row:
+    """An API key."""
+    return {
+        "user_id": user_id,
+        "id": new_id(),
+        "token_hash": bytes(32),
+        "name": "Bookkeeping",
+        "prefix": "tck_12345678",
+        "scopes": "{ledger.read}",
+        "created_at": NOW,
+        "expires_at": NOW + timedelta(days=90),
+        **changes,
+    }
+
+
+async def test_every_rule_of_sessions_refuses_what_breaks_it(session: AsyncSession) -> None:
+    row = session_row(await make_user(session))
+    await check_rules(
+        session,
+        "user_sessions",
+        {
+            "token_hash_length": [(row, {"token_hash": b"short"})],
+            "expires_after_creation": [
+                (row, {"created_at": NOW, "last_seen_at": NOW, "expires_at": NOW}),
+            ],
+            "seen_before_expiry": [
+                (row, {"last_seen_at": NOW - timedelta(seconds=1)}),
+                (row, {"last_seen_at": NOW + timedelta(hours=13)}),
+            ],
+        },
+    )
+
+
+async def test_every_rule_of_api_keys_refuses_what_breaks_it(session: AsyncSession) -> None:
+    row = api_key_row(await make_user(session))
+    await check_rules(
+        session,
+        "api_keys",
+        {
+            "token_hash_length": [(row, {"token_hash": b"short"})],
+            "name_not_blank": [(row, {"name": " "})],
+            "prefix_not_blank": [(row, {"prefix": ""})],
+            "scopes_named": [(row, {"scopes": "{}"}), (row, {"scopes": "{NULL}"})],
+            "expires_after_creation": [(row, {"expires_at": NOW})],
+        },
+    )
+
+
+async def test_every_rule_of_roles_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """IDN-4."""
+    user_id = await make_user(session)
+    row: Row = {"user_id": user_id, "role": "support", "granted_by": new_id(), "granted_at": NOW}
+    await check_rules(
+        session,
+        "user_roles",
+        {
+            "role_known": [(row, {"role": "owner"})],
+            "revoked_whole": [(row, {"revoked_at": NOW}), (row, {"revoked_by": new_id()})],
+            "not_granted_to_oneself": [(row, {"granted_by": user_id})],
+        },
+    )
+
+
+@pytest.mark.parametrize("table", ["session_token_claims", "api_key_claims"])
+async def test_a_token_belongs_to_one_user(session: AsyncSession, table: str) -> None:
+    """IDN-6."""
+    row: Row = {"token_hash": bytes(32), "user_id": new_id()}
+    await check_rules(session, table, {"token_hash_length": [(row, {"token_hash": b"short"})]})
+    await insert(session, table, row)
+    with pytest.raises(IntegrityError, match=f"pk_{table}"):
+        await insert(session, table, {**row, "user_id": new_id()})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE user_sessions SET user_id = gen_random_uuid()",
+        "UPDATE user_sessions SET expires_at = 'infinity'",
+        "UPDATE user_sessions SET token_hash = ''",
+        "UPDATE api_keys SET scopes = '{roles.grant}'",
+        "UPDATE session_token_claims SET user_id = gen_random_uuid()",
+        "UPDATE api_key_claims SET user_id = gen_random_uuid()",
+        "UPDATE user_roles SET role = 'admin'",
+        "DELETE FROM user_sessions",
+        "DELETE FROM user_roles",
+    ],
+)
+async def test_the_application_cannot_move_what_opens_the_door(session: AsyncSession, statement: str) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        await session.execute(text(statement))
+    assert isinstance(refused.value.orig, errors.InsufficientPrivilege)
+
+
+@pytest.mark.parametrize("table", ["user_sessions", "session_token_claims", "api_keys", "api_key_claims"])
+def test_the_read_only_role_sees_no_hash_of_a_token(worker_database: Settings, table: str) -> None:
+    """IDN-6."""
+    with psycopg.connect(database_url(worker_database, Role.READ)) as connection:
+        connection.execute(f"SELECT user_id FROM {table}".encode())  # noqa: S608 - the tests' own
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(f"SELECT token_hash FROM {table}".encode())  # noqa: S608 - likewise

@@ -1,4 +1,8 @@
-"""The table of the audit trail. Rows are added and never changed (LED-4); each subject's rows form one hash chain."""
+"""The tables of the audit trail.
+
+Rows of `audits` are added and never changed (AUD-1, LED-4); each subject's rows form one hash chain, whose end is in
+`audit_heads`.
+"""
 
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -12,6 +16,7 @@ from topcoin.audit.domain import FIRST_PREVIOUS_HASH, HASH_BYTES
 from topcoin.infra.database.tables import Base, CreatedAt, CustomerRow, check, is_code, not_blank, of_user
 
 _NO_OBJECT = text("'{}'::jsonb")
+_NO_HASH = rf"'\x{FIRST_PREVIOUS_HASH.hex()}'::bytea"
 
 
 class Audit(CustomerRow, Base):
@@ -20,12 +25,11 @@ class Audit(CustomerRow, Base):
     __tablename__ = "audits"
     __table_args__: Any = (
         of_user(),
+        # AUD-2: with the trigger `continue_chain`, no gap and no fork.
         UniqueConstraint("user_id", "sequence"),
         check("sequence_from_one", "sequence >= 1"),
         check("hash_length", f"octet_length(previous_hash) = {HASH_BYTES} AND octet_length(entry_hash) = {HASH_BYTES}"),
-        check(
-            "first_has_no_predecessor", rf"(sequence = 1) = (previous_hash = '\x{FIRST_PREVIOUS_HASH.hex()}'::bytea)"
-        ),
+        check("first_has_no_predecessor", f"(sequence = 1) = (previous_hash = {_NO_HASH})"),
         is_code("action"),
         is_code("object_type"),
         not_blank("object_id"),
@@ -65,3 +69,29 @@ class Audit(CustomerRow, Base):
     session_id: Mapped[UUID | None] = mapped_column(comment="The actor's session")
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=_NO_OBJECT)
     created_at: Mapped[CreatedAt]
+
+
+class AuditHead(Base):
+    """Where a subject's chain ends.
+
+    Its row is what writers of one chain wait for, so that each continues the row before; and a chain whose newest rows
+    were cut off no longer ends where this says.
+    """
+
+    __tablename__ = "audit_heads"
+    __table_args__: Any = (
+        of_user(),
+        check("sequence_not_negative", "sequence >= 0"),
+        check("hash_length", f"octet_length(entry_hash) = {HASH_BYTES}"),
+        check("empty_has_no_hash", f"(sequence = 0) = (entry_hash = {_NO_HASH})"),
+        {
+            "comment": "The end of each subject's chain of audits; locked while a row is added",
+            "info": {"placement": "customer", "grants": ("INSERT", "UPDATE (sequence, entry_hash)")},
+        },
+    )
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(server_default=text("0"), comment="Of the newest row; 0 where there is none")
+    entry_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, server_default=text(_NO_HASH), comment="Of the newest row; 32 zero bytes where there is none"
+    )

@@ -1,19 +1,25 @@
 """Settings, from `TOPCOIN_…` variables of the environment; each secret also from the file named by `…_FILE`."""
 
 import os
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from topcoin.kernel.errors import Invalid
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 PREFIX = "TOPCOIN_"
+
+_SECRET_LENGTH_MIN = 32
+_SECRET_CHARACTERS_MIN = 12
+_WORDS_OF_EXAMPLES = ("change", "example", "password", "secret", "topcoin", "default", "insecure")
 
 
 class InvalidSettings(Invalid):
@@ -54,6 +60,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     migration_database_url: SecretStr | None = None
     read_database_url: SecretStr | None = None
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=0, le=65535)
+    http_pool_size: int = Field(default=10, ge=1, le=1000, description="Connections to the database, of each role.")
+    public_url: HttpUrl | None = Field(default=None, description="Where customers reach this installation.")
+    trusted_proxies: str = Field(
+        default="", description="Addresses of proxies that are believed who the client is, separated by commas."
+    )
+    secret_key: SecretStr | None = Field(default=None, description="Made in the data folder outside production.")
 
     @classmethod
     def settings_customise_sources(
@@ -88,16 +102,47 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _production_is_in_earnest(self) -> Self:
+        if self.is_production and (found := list(_convenient_only(self))):
+            raise ValueError("; ".join(found))
+        return self
+
+
+def _convenient_only(settings: Settings) -> Iterator[str]:
+    """What serves in development and is refused in production, each with what to do."""
+    urls = (settings.database_url, settings.migration_database_url, settings.read_database_url)
+    if settings.database_url is None:
+        yield "production needs a PostgreSQL of its own: set TOPCOIN_DATABASE_URL and the two other roles' URLs"
+    elif len(set(urls)) < len(urls):
+        yield "production needs a URL for each of the three roles of the database: shared ones could rewrite the ledger"
+    secret = settings.secret_key.get_secret_value() if settings.secret_key else ""
+    if not secret:
+        yield "production needs TOPCOIN_SECRET_KEY or TOPCOIN_SECRET_KEY_FILE; make one with: openssl rand -base64 48"
+    elif (
+        len(secret) < _SECRET_LENGTH_MIN
+        or len(set(secret)) < _SECRET_CHARACTERS_MIN
+        or any(word in secret.lower() for word in _WORDS_OF_EXAMPLES)
+    ):
+        yield "TOPCOIN_SECRET_KEY is too short or too easily guessed; make one with: openssl rand -base64 48"
+    if settings.public_url is not None and settings.public_url.scheme != "https":
+        yield "TOPCOIN_PUBLIC_URL must begin with https:// in production"
+
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic validates the values
     """Read the environment; what is wrong in it is said in one sentence per setting."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        said = "; ".join(f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise InvalidSettings(said) from None
+        raise InvalidSettings("; ".join(map(_in_words, error.errors()))) from None
     except OSError as error:
         raise InvalidSettings(f"a secret's file cannot be read: {error}") from None
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """What is wrong with a setting; what concerns several of them names them itself."""
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{'_'.join(map(str, error['loc'])).upper()}: {said}" if error["loc"] else said
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,8 @@ The column that holds the customer is `user_id`; a table whose own key is the cu
 `Table.info["customer_key"]`.
 
 `Table.info["grants"]` says what the application's role may do with a table beyond reading it: a collection of
-privileges in SQL's words, such as `INSERT` or `UPDATE (is_active)`. The default is INSERT, UPDATE and DELETE.
+privileges in SQL's words, such as `INSERT` or `UPDATE (is_active)`. The default is INSERT, UPDATE and DELETE. Only a
+table whose `Table.info["transient"]` says that its rows come and go grants DELETE.
 `Column.info["secret"]` marks a column that the read-only role may not read.
 
 NUMERIC(28,8) holds NaN, and PostgreSQL counts it as larger than every number: `amount > 0` is true of it. So every

@@ -163,13 +163,13 @@ def create(place: Path, programs: Programs, settings: Mapping[str, str]) -> None
 def remove(data_dir: Path) -> None:
     """Remove a data folder's cluster with all data, and its home in root's shared folder if it has one there."""
     link = data_dir / "postgres"
-    if not link.is_symlink():
-        shutil.rmtree(link, ignore_errors=not link.exists())
-        return
-    home = link.readlink().parent
-    if (home / _BELONGS_TO).is_file() and (home / _BELONGS_TO).read_text() == f"{data_dir}\n":
-        shutil.rmtree(home)
-    link.unlink()
+    if link.is_symlink():
+        home = link.readlink().parent
+        if (home / _BELONGS_TO).is_file() and (home / _BELONGS_TO).read_text() == f"{data_dir}\n":
+            shutil.rmtree(home)
+        link.unlink()
+    elif link.is_dir():
+        shutil.rmtree(link)
 
 
 def _initdb_arguments(new: Path, *, durable: bool) -> list[str]:

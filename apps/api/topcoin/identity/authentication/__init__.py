@@ -1,0 +1,1 @@
+"""What the HTTP frame asks of identity: whose a credential is."""

@@ -1,0 +1,1 @@
+"""Pages of what is ordered by its id, the newest first."""

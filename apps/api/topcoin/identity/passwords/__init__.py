@@ -1,0 +1,1 @@
+"""Passwords: hashed and checked, a few at a time and never on the event loop."""

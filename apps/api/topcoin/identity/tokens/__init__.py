@@ -1,0 +1,1 @@
+"""Secrets that open something to whoever bears them: made, recognised, never kept."""
