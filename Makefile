@@ -43,6 +43,16 @@ lock: $(VENV)/.uv ## Resolve the requirements anew (writes requirements/*.txt)
 	  && $$compile pyproject.toml -o requirements/runtime.txt \
 	  && $$compile pyproject.toml --group dev -o requirements/dev.txt
 
+# -- Running ----------------------------------------------------------------------------------------------------
+
+.PHONY: dev
+dev: setup ## Run everything for development: database, demo data, API; Ctrl-C stops it
+	@exec topcoin dev
+
+.PHONY: seed
+seed: migrate ## Make the demo data, or what is missing of it
+	@topcoin seed
+
 # -- Gates and tests --------------------------------------------------------------------------------------------
 
 .PHONY: check
@@ -57,7 +67,12 @@ format: setup ## Format the sources and mend what ruff can mend
 
 .PHONY: test
 test: check ## Every gate and every test, as CI runs them
-	@cd $(API) && echo "==> pytest" && pytest
+	@cd $(API) && echo "==> pytest" && pytest --cov=topcoin --cov-branch --cov-report=
+	@cd $(API) && echo "==> coverage" && report=$(VENV)/coverage.log core='topcoin/kernel/*,topcoin/ledger/*' \
+	  && worst_first="coverage report --sort=cover --skip-covered --show-missing" \
+	  && { $$worst_first --include="$$core" --fail-under=95 > $$report \
+	    && $$worst_first --omit="$$core" --fail-under=85 > $$report \
+	    || { cat $$report; exit 1; }; }
 
 .PHONY: soak
 soak: setup ## The long fault and property tests (an hour or so)
@@ -74,7 +89,7 @@ migrate: setup ## Bring the database to the newest revision
 .PHONY: bench
 bench: setup ## All benchmarks, into bench/results/<date>.md
 	@mkdir -p $(API)/bench/results
-	@cd $(API) && for area in ledger candles; do \
+	@cd $(API) && for area in ledger candles http; do \
 	  echo "## $$area"; echo; python bench/bench_$$area.py; echo; \
 	done | tee bench/results/$$(date -u +%F).md
 
@@ -85,6 +100,10 @@ bench-ledger: setup ## Posting beside COPY and pgbench, verification
 .PHONY: bench-candles
 bench-candles: setup ## Import beside COPY, reads in a large table
 	@cd $(API) && python bench/bench_candles.py
+
+.PHONY: bench-http
+bench-http: setup ## Reading over HTTP beside a bare endpoint
+	@cd $(API) && python bench/bench_http.py
 
 # -- Cleaning ---------------------------------------------------------------------------------------------------
 

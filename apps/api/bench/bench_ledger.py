@@ -40,6 +40,7 @@ from topcoin.infra.database.connect import (
     session_factory,
 )
 from topcoin.infra.database.unit_of_work import transaction
+from topcoin.infra.memory import relax_garbage_collection
 from topcoin.infra.settings import Settings, load_settings
 from topcoin.kernel.ids import new_id
 from topcoin.ledger.checking.service import verify
@@ -131,7 +132,7 @@ async def grouped_singles(databases: Databases, accounts: Accounts, clients: int
     """Several callers of the grouped door in one process, each with one journal at a time."""
     source = adjustments(accounts)
     done = 0
-    async with GroupCommit(databases.posted, lanes=2) as door:
+    async with GroupCommit(databases.posted) as door:
         end = time.perf_counter() + seconds
 
         async def client() -> None:
@@ -332,16 +333,20 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--verify", type=int, default=1_000_000, help="entries to verify; 0 leaves it out")
     arguments = parser.parse_args()
+    relax_garbage_collection()
     with tempfile.TemporaryDirectory(prefix="topcoin-bench-") as folder:
         Path(folder).chmod(0o711)
         settings = load_settings(data_dir=Path(folder) / "data", env="test")
-        with running_database(settings):
-            databases = Databases(settings)
-            databases.prepare(arguments.accounts)
-            if arguments.verify:
-                bench_verify(databases, arguments.verify)
-            bench_posting(databases, arguments.rounds, arguments.seconds)
-            bench_growth(databases, arguments.seconds)
+        try:
+            with running_database(settings):
+                databases = Databases(settings)
+                databases.prepare(arguments.accounts)
+                bench_posting(databases, arguments.rounds, arguments.seconds)
+                bench_growth(databases, arguments.seconds)
+                if arguments.verify:
+                    bench_verify(databases, arguments.verify)
+        finally:
+            embedded_server(settings).destroy()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a program, not a package
 """Write 20 years of daily S&P 500 prices (1999 to 2018) as CSV: real data for a first import.
 
     python scripts/sp500_csv.py OUT.csv

@@ -70,6 +70,7 @@ def profit_row(account: AccountKey, **changes: object) -> Row:
 
 
 async def test_every_rule_of_adjustments_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """ADJ-1 by the rules about maker and checker, ADJ-2 by those about what was posted."""
     account = await make_account(session)
     pending, approved, small = adjustment_row(account), approved_adjustment_row(account), small_row(account)
     rejected, profit = rejected_row(account), profit_row(account)
@@ -187,7 +188,7 @@ async def test_an_account_of_another_customer_cannot_be_named(session: AsyncSess
 
 
 async def test_a_pending_adjustment_is_decided_once(session: AsyncSession) -> None:
-    """LED-4: the one change that an adjustment sees is its decision."""
+    """ADJ-3, LED-4: the one change that an adjustment sees is its decision."""
     pending = adjustment_row(await make_account(session))
     await insert(session, "admin_adjustments", pending)
     decide = text("UPDATE admin_adjustments SET status = 'expired' WHERE id = :id")
@@ -218,7 +219,7 @@ async def test_the_application_cannot_change_what_was_asked_for(session: AsyncSe
 def test_the_owner_cannot_rewrite_either(
     owner_connection: psycopg.Connection, row_of: Callable[[AccountKey], Row], statement: str
 ) -> None:
-    """LED-4."""
+    """ADJ-3, LED-4."""
     user = user_row()
     account = AccountKey(user["id"], new_id())
     for table, row in (

@@ -12,6 +12,7 @@ EARLIER = NOW - timedelta(seconds=1)
 
 
 async def test_every_rule_of_alerts_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """AML-2, by the rules about who works on an alert and what ends it."""
     user_id = await make_user(session)
     pending = alert_row(user_id, reference_type="deposit", reference_id="1", actions_taken="Called")
     reviewed = alert_row(user_id, status="under_review", reviewed_by=new_id(), reviewed_at=NOW)
@@ -54,6 +55,7 @@ async def test_every_rule_of_alerts_refuses_what_breaks_it(session: AsyncSession
 
 
 async def test_one_fact_raises_one_alert(session: AsyncSession) -> None:
+    """AML-1."""
     user_id = await make_user(session)
     await insert(session, "aml_alerts", alert_row(user_id))
     await insert(session, "aml_alerts", alert_row(user_id, dedup_key="2026-01-06"))

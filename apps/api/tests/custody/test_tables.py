@@ -28,6 +28,7 @@ RowOf = Callable[[AccountKey], Row]
 
 
 async def test_every_rule_of_deposits_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """CUS-1, by the rules about what is credited."""
     account = await make_account(session)
     pending, credited = deposit_row(account), credited_deposit_row(account)
     full = credited_deposit_row(
@@ -98,6 +99,7 @@ async def test_every_rule_of_deposits_refuses_what_breaks_it(session: AsyncSessi
 
 
 async def test_a_refunded_deposit_keeps_the_fact_of_its_credit(session: AsyncSession) -> None:
+    """CUS-1."""
     await insert(session, "deposits", credited_deposit_row(await make_account(session), status="refunded"))
 
 
@@ -117,6 +119,7 @@ async def test_an_account_of_another_customer_cannot_be_named(session: AsyncSess
 
 
 async def test_every_rule_of_withdrawals_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """CUS-2 by the rules about amounts, CUS-3 about approval, record and reason, CUS-4 about times."""
     account = await make_account(session)
     pending, approved, completed = (
         row_of(account) for row_of in (withdrawal_row, approved_withdrawal_row, completed_withdrawal_row)

@@ -19,7 +19,7 @@ from topcoin.infra.settings import current_settings
 from .conftest import StartUser, await_in
 
 URLS = ("TOPCOIN_DATABASE_URL", "TOPCOIN_MIGRATION_DATABASE_URL", "TOPCOIN_READ_DATABASE_URL")
-SLOW = ("sqlalchemy", "alembic", "psycopg", "pydantic", "polars", "numpy", "asyncio")
+SLOW = ("sqlalchemy", "alembic", "psycopg", "pydantic", "polars", "numpy")
 
 cli = CliRunner()
 

@@ -11,6 +11,7 @@ RETURNS = ("current_return", "monthly_return", "quarterly_return", "ytd_return")
 
 
 async def test_every_rule_of_plans_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """PLN-2 by `returns_possible`, PLN-3 by `open_only_while_active`."""
     plan = plan_row(maximum_investment=Decimal(100), **dict.fromkeys(RETURNS, Decimal(-1)))
     await check_rules(
         session,
@@ -32,6 +33,7 @@ async def test_every_rule_of_plans_refuses_what_breaks_it(session: AsyncSession)
 
 
 async def test_every_rule_of_investments_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """PLN-1."""
     account, plan_id = await make_account(session), await make_plan(session)
     held = investment_row(account, plan_id)
     nothing = {"allocated_amount": Decimal(0), "units": Decimal(0), "current_value": Decimal(0)}

@@ -24,6 +24,7 @@ LATER = NOW + timedelta(seconds=1)
 
 
 async def test_every_rule_of_orders_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """TRD-1 by `virtual_trade_true`, TRD-2 by the rules about fills, prices, times and codes, TRD-3 by `replac…`."""
     account, instrument = await make_account(session), await make_instrument(session)
     pending, filled = order_row(account, instrument), filled_order_row(account, instrument)
     price = Decimal(100)
@@ -115,6 +116,7 @@ async def test_every_rule_of_orders_refuses_what_breaks_it(session: AsyncSession
 
 
 async def test_every_rule_of_positions_refuses_what_breaks_it(session: AsyncSession) -> None:
+    """TRD-4, by the rules about closed positions."""
     account, instrument = await make_account(session), await make_instrument(session)
     opened, closed = position_row(account, instrument), closed_position_row(account, instrument)
     bracketed = position_row(account, instrument, stop_loss=Decimal(90), take_profit=Decimal(110))
@@ -149,6 +151,7 @@ async def test_every_rule_of_positions_refuses_what_breaks_it(session: AsyncSess
 
 
 async def test_the_two_orders_of_a_replacement_name_each_other(session: AsyncSession) -> None:
+    """TRD-3, as the engine will write it."""
     account, instrument = await make_account(session), await make_instrument(session)
     old_id, successor_id = new_id(), new_id()
     old = order_row(
@@ -166,6 +169,7 @@ async def test_the_two_orders_of_a_replacement_name_each_other(session: AsyncSes
 
 
 async def test_a_successor_must_exist_in_the_end(session: AsyncSession) -> None:
+    """TRD-3."""
     account, instrument = await make_account(session), await make_instrument(session)
     await insert(session, "orders", order_row(account, instrument, replaces=new_id()))
     with pytest.raises(IntegrityError, match="fk_orders_user_id_replaces_orders"):

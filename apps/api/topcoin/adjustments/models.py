@@ -1,4 +1,4 @@
-"""The table of the operator's adjustments. A decided row never changes again (LED-4)."""
+"""The table of the operator's adjustments. A decided row never changes again (ADJ-3, LED-4)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -65,7 +65,7 @@ class AdminAdjustment(CustomerRow, Base):
         not_blank("reason"),
         not_blank("reference_id"),
         not_blank("evidence"),
-        # P8: two people, and never the same one twice.
+        # ADJ-1, P8: two people, and never the same one twice.
         check("profit_needs_approval", "requires_approval OR adjustment_type <> 'profit_approval'"),
         check("large_needs_approval", f"requires_approval OR abs(amount) < {TWO_PEOPLE_FROM}"),
         check("maker_is_not_checker", "approved_by <> admin_user_id AND rejected_by <> admin_user_id"),
@@ -82,6 +82,7 @@ class AdminAdjustment(CustomerRow, Base):
             "(status = 'rejected') = (rejection_reason IS NOT NULL) AND coalesce(btrim(rejection_reason), '-') <> ''",
         ),
         check("rejected_after_made", "rejected_at >= created_at"),
+        # ADJ-2: what was approved was posted.
         check("posted_when_approved", "(status = 'approved') = (journal_id IS NOT NULL)"),
         check(
             "balances_when_approved",

@@ -28,7 +28,7 @@ class AmlAlert(CustomerRow, Base):
     __tablename__ = "aml_alerts"
     __table_args__: Any = (
         of_user(),
-        # One fact raises one alert.
+        # AML-1: one fact raises one alert.
         UniqueConstraint("user_id", "alert_type", "dedup_key"),
         is_code("alert_type"),
         not_blank("dedup_key"),
@@ -40,6 +40,7 @@ class AmlAlert(CustomerRow, Base):
         check("reference_named_whole", "(reference_type IS NULL) = (reference_id IS NULL)"),
         check("details_object", "jsonb_typeof(details) = 'object'"),
         not_blank("description"),
+        # AML-2: somebody works on it, who is not the customer; an end has an outcome, notes and a time.
         check("worked_on_by_somebody", "(status = 'pending') = (reviewed_by IS NULL)"),
         check("reviewed_by_has_time", "(reviewed_by IS NULL) = (reviewed_at IS NULL)"),
         check("not_reviewed_by_self", "reviewed_by <> user_id"),

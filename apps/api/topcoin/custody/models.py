@@ -69,7 +69,7 @@ class Deposit(CustomerRow, Base):
         not_blank("transaction_hash"),
         check("not_its_own_parent", "parent_payment_id <> payment_id"),
         check("address_from_payment", "pay_address IS NULL OR payment_id IS NOT NULL"),
-        # A deposit is credited once, when it is confirmed; a refund later leaves the fact of the credit.
+        # CUS-1: a confirmed deposit is a credited one; a refund later leaves the fact of the credit.
         check("confirmed_is_credited", "status <> 'confirmed' OR credited_at IS NOT NULL"),
         check("credited_only_when_confirmed", "credited_at IS NULL OR status IN ('confirmed', 'refunded')"),
         check("credited_has_amount", "(credited_at IS NULL) = (credited_amount IS NULL) AND credited_amount > 0"),
@@ -133,6 +133,7 @@ class Withdrawal(CustomerRow, Base):
         one_of("status", WithdrawalStatus),
         are_numbers("requested_amount", "approved_amount", "sent_amount", "network_fee", "processing_fee"),
         check("requested_amount_positive", "requested_amount > 0"),
+        # CUS-2: here, and where it is completed.
         check("approved_within_requested", "approved_amount > 0 AND approved_amount <= requested_amount"),
         check("sent_within_approved", "sent_amount > 0 AND sent_amount <= approved_amount"),
         check("fees_not_negative", "network_fee >= 0 AND processing_fee >= 0"),
@@ -146,15 +147,17 @@ class Withdrawal(CustomerRow, Base):
         not_blank("review_notes"),
         check("approved_has_amount", f"status NOT IN ({_APPROVED}) OR approved_amount IS NOT NULL"),
         check("approved_amount_has_time", "(approved_amount IS NULL) = (approved_at IS NULL)"),
+        # CUS-3: no approval that the AML rules have not let pass.
         check("approved_is_cleared", "approved_at IS NULL OR aml_cleared_at IS NOT NULL"),
         check("unapproved_when_pending", "status <> 'pending' OR approved_at IS NULL"),
         check("reviewed_by_has_time", "reviewed_by IS NULL OR reviewed_at IS NOT NULL"),
         check("not_reviewed_by_self", "reviewed_by <> user_id"),
-        # P7: a refusal has a reason, which the customer reads.
+        # CUS-3, P7: a refusal has a reason, which the customer reads.
         check(
             "rejected_has_reason",
             "(status = 'rejected') = (rejection_reason IS NOT NULL) AND coalesce(btrim(rejection_reason), '-') <> ''",
         ),
+        # CUS-4: each step of a withdrawal has its time, and the times are in order.
         check("rejected_has_time", "(status = 'rejected') = (rejected_at IS NOT NULL)"),
         check("rejected_is_reviewed", "status <> 'rejected' OR reviewed_by IS NOT NULL"),
         check("cancelled_has_time", "(status = 'cancelled') = (cancelled_at IS NOT NULL)"),
@@ -168,9 +171,9 @@ class Withdrawal(CustomerRow, Base):
         check("failed_has_time", "status <> 'failed_review' OR failed_at IS NOT NULL"),
         check("completed_has_time", "(status = 'completed') = (completed_at IS NOT NULL)"),
         check("completed_is_sent", "(status = 'completed') = (sent_amount IS NOT NULL)"),
-        # What was held is then used up to the last step: sent, or kept as a fee that was shown before.
+        # CUS-2: what was held is then used up to the last step: sent, or kept as a fee that was shown before.
         check("sent_and_fees_use_approved", "sent_amount + network_fee + processing_fee = approved_amount"),
-        # T3: a payout is complete only by a record of the provider or the chain.
+        # CUS-3, T3: a payout is complete only by a record of the provider or the chain.
         check(
             "completed_has_record",
             "status <> 'completed' OR transaction_hash IS NOT NULL OR provider_payout_id IS NOT NULL",
@@ -180,6 +183,7 @@ class Withdrawal(CustomerRow, Base):
             "steps_after_made",
             "least(aml_cleared_at, reviewed_at, approved_at, rejected_at, cancelled_at) >= created_at",
         ),
+        # CUS-4: nothing is overdue before its deadline.
         check("deadlines_after_made", "decide_by > created_at AND send_by > created_at"),
         check("overdue_after_deadline", "overdue_since >= least(decide_by, send_by)"),
         Index(None, "user_id", "account_id", "created_at"),

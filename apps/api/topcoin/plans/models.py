@@ -38,13 +38,14 @@ class AiInvestmentPlan(Base):
         not_blank("name"),
         one_of("risk_profile", RiskProfile),
         are_numbers(*_RETURNS, "total_invested", "minimum_investment", "maximum_investment"),
-        # A plan can lose all that is in it, and not more.
+        # PLN-2: a plan can lose all that is in it, and not more.
         check("returns_possible", f"least({', '.join(_RETURNS)}) >= -1"),
         check("equity_curve_array", "jsonb_typeof(equity_curve) = 'array'"),
         check("total_invested_not_negative", "total_invested >= 0"),
         check("active_investors_not_negative", "active_investors >= 0"),
         check("minimum_investment_positive", "minimum_investment > 0"),
         check("maximum_investment_over_minimum", "maximum_investment >= minimum_investment"),
+        # PLN-3
         check("open_only_while_active", "is_active OR NOT is_open"),
         Index(None, "is_active", "is_open"),
         {
@@ -81,6 +82,7 @@ class UserInvestment(CustomerRow, Base):
         of_account(),
         ForeignKeyConstraint(["plan_id"], ["ai_investment_plans.id"], ondelete="RESTRICT"),
         are_numbers("allocated_amount", "units", "current_value", "return_pct", "unrealized_pnl"),
+        # PLN-1: held or closed, and nothing between.
         check("active_holds_units", "CASE WHEN is_active THEN units > 0 AND allocated_amount > 0 ELSE units = 0 END"),
         check("closed_is_empty", "is_active OR allocated_amount = 0 AND current_value = 0"),
         check("current_value_not_negative", "current_value >= 0"),

@@ -32,11 +32,13 @@ class SupportTicket(CustomerRow, Base):
         one_of("category", TicketCategory),
         one_of("status", TicketStatus),
         one_of("priority", TicketPriority),
+        # SUP-2
         check("not_assigned_to_self", "assigned_to <> user_id"),
         check("in_progress_has_assignee", "status <> 'in_progress' OR assigned_to IS NOT NULL"),
         is_code("related_object_type"),
         not_blank("related_object_id"),
         check("related_object_named_whole", "(related_object_type IS NULL) = (related_object_id IS NULL)"),
+        # SUP-1: here, and that nobody waits for an answer to nothing.
         check("resolved_has_time", "(status IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)"),
         check(
             "resolved_has_resolution",

@@ -52,7 +52,7 @@ class Order(CustomerRow, Base):
     __table_args__: Any = (
         of_account(),
         ForeignKeyConstraint(["instrument_id"], ["instruments.id"], ondelete="RESTRICT"),
-        # Checked at commit, since the two orders of a replacement name each other.
+        # TRD-3: checked at commit, since the two orders of a replacement name each other.
         ForeignKeyConstraint(
             ["user_id", "replaces"], ["orders.user_id", "orders.id"], deferrable=True, initially="DEFERRED"
         ),
@@ -69,9 +69,10 @@ class Order(CustomerRow, Base):
             *("size", "filled_size", "limit_price", "stop_price", "trail", "fill_price", "stop_loss", "take_profit"),
             *("slippage", "fees", "realized_pnl", "leverage", "margin"),
         ),
-        # P1: no order here ever trades real money.
+        # TRD-1, P1: no order here ever trades real money.
         check("virtual_trade_true", "virtual_trade"),
         check("size_positive", "size > 0"),
+        # TRD-2: fills within the size, the prices of the type; below, the end with its time and code.
         check("filled_within_size", "filled_size >= 0 AND filled_size <= size"),
         check("limit_price_where_limited", "(order_type IN ('limit', 'stop_limit')) = (limit_price IS NOT NULL)"),
         check(
@@ -98,10 +99,12 @@ class Order(CustomerRow, Base):
         check("expires_only_when_timed", "expires_at IS NULL OR time_in_force IN ('gtd', 'day')"),
         check("expires_after_made", "expires_at > created_at"),
         not_blank("client_order_id"),
+        # TRD-3
         check("replaces_another", "replaces <> id AND replaced_by <> id"),
         check("replaced_names_successor", "(status = 'replaced') = (replaced_by IS NOT NULL)"),
         is_code("reject_code"),
         is_code("cancel_code"),
+        # TRD-2: every end has its time, and a refusal its code.
         check("rejected_has_code", "(status = 'rejected') = (reject_code IS NOT NULL)"),
         check("cancelled_has_code", "(status = 'cancelled') = (cancel_code IS NOT NULL)"),
         check("accepted_has_time", "(status IN ('pending', 'rejected')) = (accepted_at IS NULL)"),
@@ -178,6 +181,7 @@ class Position(CustomerRow, Base):
         check("prices_positive", "least(entry_price, current_price, stop_loss, take_profit) > 0"),
         check("leverage_bounded", f"leverage BETWEEN 1 AND {LEVERAGE_MAX}"),
         check("margin_used_not_negative", "margin_used >= 0"),
+        # TRD-4: here, and that a closed one is settled.
         check("closed_has_time", "(status = 'closed') = (closed_at IS NOT NULL)"),
         check("closed_has_reason", "(status = 'closed') = (close_reason IS NOT NULL)"),
         is_code("close_reason"),

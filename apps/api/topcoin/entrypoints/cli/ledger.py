@@ -81,6 +81,7 @@ def _post(settings: "Settings", stream: "ByteStream") -> "PostingSummary":
         running_database,
         session_factory,
     )
+    from topcoin.infra.memory import relax_garbage_collection  # noqa: PLC0415 - likewise
     from topcoin.ledger.group_commit.service import GroupCommit  # noqa: PLC0415 - likewise
     from topcoin.ledger.journal_files.service import post_journal_file  # noqa: PLC0415 - likewise
 
@@ -92,6 +93,7 @@ def _post(settings: "Settings", stream: "ByteStream") -> "PostingSummary":
         finally:
             await engine.dispose()
 
+    relax_garbage_collection()
     with running_database(settings):
         return asyncio.run(connected())
 

@@ -11,8 +11,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from topcoin.entrypoints.cli import candles, database, instruments, ledger, migrate, users, verify
-from topcoin.kernel.errors import TopCoinError
+from topcoin.entrypoints.cli import (
+    candles,
+    database,
+    dev,
+    instruments,
+    ledger,
+    migrate,
+    openapi,
+    seed,
+    serve,
+    users,
+    verify,
+)
+from topcoin.kernel.errors import TopCoinError, Unavailable
 
 _AS_JSON = "topcoin.as_json"
 
@@ -32,6 +44,24 @@ class _Commands(TyperGroup):
         except TopCoinError as error:
             report(error, as_json=ctx.meta[_AS_JSON])
             raise typer.Exit(1) from error
+        except Exception as error:
+            if not _lacks_schema(error):
+                raise
+            missing = DatabaseNotMigrated("the database is not at this version's schema; run: topcoin migrate")
+            report(missing, as_json=ctx.meta[_AS_JSON])
+            raise typer.Exit(1) from error
+
+
+class DatabaseNotMigrated(Unavailable):
+    """A table, column or function that this version needs is not there."""
+
+    code = "database_not_migrated"
+
+
+def _lacks_schema(error: Exception) -> bool:
+    """Whether PostgreSQL knew no such table, column or function: read off the SQLSTATE, so that nothing is imported."""
+    cause = getattr(error, "orig", error)
+    return getattr(cause, "sqlstate", None) in ("42P01", "42703", "42883")
 
 
 def report(error: TopCoinError, *, as_json: bool) -> None:
@@ -56,5 +86,9 @@ app.add_typer(candles.app, name="candles")
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(users.app, name="users")
+app.command()(dev.dev)
 app.command()(migrate.migrate)
+app.command()(openapi.openapi)
+app.command()(seed.seed)
+app.command()(serve.serve)
 app.command()(verify.verify)

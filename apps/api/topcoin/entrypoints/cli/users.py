@@ -1,13 +1,13 @@
 """`topcoin users`: create customers and staff."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from topcoin.entrypoints.cli.perform import perform
+from topcoin.kernel.access import Actor, ActorKind, StaffRole
 from topcoin.kernel.clock import SystemClock
 from topcoin.kernel.errors import Invalid
 
@@ -19,17 +19,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Create customers and staff.", no_args_is_help=True)
 
 _COUNT_MAX = 100_000
-
-
-class StaffRole(StrEnum):
-    """What a member of the staff is there for."""
-
-    SUPPORT = "support"
-    COMPLIANCE = "compliance"
-    TREASURY = "treasury"
-    PLAN_MANAGER = "plan_manager"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
+_CONSOLE = Actor(ActorKind.OPERATOR)
+_CREATED_AS_STAFF = "Created as a member of the staff by the operator, at the console"
 
 
 class PasswordFileUnreadable(Invalid):
@@ -60,11 +51,12 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print for programs, one JSON document a user.")] = False,
 ) -> None:
     """Create a user, and a customer's account."""
-    from topcoin.identity.service import (  # noqa: PLC0415 - SQLAlchemy is slow to import
+    from topcoin.identity.passwords.service import (  # noqa: PLC0415 - SQLAlchemy is slow to import
         UNUSABLE_PASSWORD,
-        create_user,
         hash_password,
     )
+    from topcoin.identity.roles.service import grant_role  # noqa: PLC0415 - likewise
+    from topcoin.identity.service import create_user  # noqa: PLC0415 - likewise
     from topcoin.ledger.accounts.service import open_account  # noqa: PLC0415 - likewise
 
     emails = [email] if count is None else [_numbered(email, number) for number in range(1, count + 1)]
@@ -80,10 +72,13 @@ def create(
                 email=address,
                 display_name=name,
                 hashed_password=hashed_password,
-                is_admin=staff is not None,
                 country=None if country is None else country.upper(),
             )
-            account_id = await open_account(session, clock, user_id) if staff is None else None
+            account_id = None
+            if staff is None:
+                account_id = await open_account(session, clock, user_id)
+            else:
+                await grant_role(session, clock, _CONSOLE, user_id=user_id, role=staff, reason=_CREATED_AS_STAFF)
             created.append((address, user_id, account_id))
         return created
 

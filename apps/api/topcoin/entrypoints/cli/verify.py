@@ -1,4 +1,4 @@
-"""`topcoin verify`: recompute the whole ledger, and say what does not add up."""
+"""`topcoin verify`: recompute the whole ledger and the audit trail, and say what does not add up."""
 
 import dataclasses
 import json
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from topcoin.ledger.checking.domain import Problem
+    from topcoin.ledger.checking.repository import Connection
 
 
 def verify(
@@ -22,7 +25,7 @@ def verify(
 
     settings = current_settings()
     with running_database(settings):
-        report = verify_ledger(database_url(settings, Role.READ))
+        report = verify_ledger(database_url(settings, Role.READ), further_checks=[_audit_problems])
     if as_json:
         found = {
             "ok": report.ok,
@@ -43,10 +46,20 @@ def verify(
         raise typer.Exit(1)
 
 
+def _audit_problems(connection: "Connection") -> "Iterator[Problem]":
+    """What the audit trail's own check finds, told as the ledger tells its problems."""
+    from topcoin.audit.checking.service import find_problems  # noqa: PLC0415 - imported with the ledger's
+    from topcoin.ledger.checking.domain import Problem  # noqa: PLC0415 - likewise
+
+    for found in find_problems(connection):
+        yield Problem(found.invariant, found.detail, user_id=found.user_id, sequence=found.sequence)
+
+
 def _sentence(problem: "Problem") -> str:
+    user = problem.user_id if problem.account_id is None else None
     place = ", ".join(
         f"{name} {value}"
-        for name, value in (("account", problem.account_id), ("entry", problem.sequence))
+        for name, value in (("user", user), ("account", problem.account_id), ("entry", problem.sequence))
         if value is not None
     )
     return f"{problem.invariant}: {place + ': ' if place else ''}{problem.detail}"
