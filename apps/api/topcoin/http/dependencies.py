@@ -37,6 +37,12 @@ async def get_read_session(request: Request) -> AsyncGenerator[ReadSession]:
         yield session
 
 
+async def get_statement_session(request: Request) -> AsyncGenerator[ReadSession]:
+    """A session as the role that cannot write, in which each statement sees what is committed when it begins."""
+    async with resources_of(request).read_autocommit_sessions() as session:
+        yield cast("ReadSession", session)
+
+
 async def get_actor(request: Request) -> Actor:
     """Who sends the request, as the route's access admitted them."""
     return cast("Actor", request.state.actor)
@@ -56,6 +62,8 @@ async def get_settings(request: Request) -> Settings:
 # after the answer has been sent, and a client could read "done" of what a failing commit then undoes.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 ReadSessionDep = Annotated[ReadSession, Depends(get_read_session, scope="function")]
+StatementSessionDep = Annotated[ReadSession, Depends(get_statement_session, scope="function")]
+"""For what one statement answers, or several that need not agree: it saves two exchanges with the database."""
 ActorDep = Annotated[Actor, Depends(get_actor)]
 ClockDep = Annotated[Clock, Depends(get_clock)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]

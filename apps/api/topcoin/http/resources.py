@@ -27,6 +27,8 @@ class Resources:
     read_sessions: SessionFactory
     autocommit_sessions: SessionFactory
     """On the application's pool, each statement a transaction of its own."""
+    read_autocommit_sessions: SessionFactory
+    """The same on the read-only role's."""
 
     @classmethod
     def on(
@@ -48,6 +50,7 @@ class Resources:
             sessions=session_factory(engine),
             read_sessions=session_factory(read_engine),
             autocommit_sessions=session_factory(engine.execution_options(isolation_level="AUTOCOMMIT")),
+            read_autocommit_sessions=session_factory(read_engine.execution_options(isolation_level="AUTOCOMMIT")),
         )
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
-from topcoin.http.dependencies import ActorDep, ReadSessionDep
+from topcoin.http.dependencies import ActorDep, ReadSessionDep, StatementSessionDep
 from topcoin.http.routing import Router
 from topcoin.http.schemas import PAGE_SIZE_DEFAULT, CursorQuery, LimitQuery, PageOf
 from topcoin.kernel.access import Actor, NotSignedIn, Permission, customers
@@ -35,7 +35,7 @@ _CSV: Final = "text/csv; charset=utf-8"
 
 @router.get("", access=customers(Permission.ACCOUNTS_READ), errors=[InvalidCursor], summary="List accounts")
 async def list_accounts(
-    session: ReadSessionDep, actor: ActorDep, cursor: CursorQuery = None, limit: LimitQuery = PAGE_SIZE_DEFAULT
+    session: StatementSessionDep, actor: ActorDep, cursor: CursorQuery = None, limit: LimitQuery = PAGE_SIZE_DEFAULT
 ) -> PageOf[AccountSchema]:
     """One's accounts, the oldest first."""
     page = await accounts.list_figures(session, _own_id(actor), cursor=cursor, limit=limit)
@@ -45,7 +45,7 @@ async def list_accounts(
 @router.get(
     "/{account_id}", access=customers(Permission.ACCOUNTS_READ), errors=[AccountNotFound], summary="Read an account"
 )
-async def read_account(account_id: UUID, session: ReadSessionDep, actor: ActorDep) -> AccountSchema:
+async def read_account(account_id: UUID, session: StatementSessionDep, actor: ActorDep) -> AccountSchema:
     """An account's balances, real and simulated apart."""
     return AccountSchema.of(await accounts.get_figures(session, _own_id(actor), account_id))
 
@@ -69,7 +69,7 @@ async def read_breakdown(account_id: UUID, session: ReadSessionDep, actor: Actor
 )
 async def list_entries(
     account_id: UUID,
-    session: ReadSessionDep,
+    session: StatementSessionDep,
     actor: ActorDep,
     book: BookQuery = None,
     cursor: CursorQuery = None,

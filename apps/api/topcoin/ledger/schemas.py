@@ -211,8 +211,8 @@ class EntrySchema(Schema):
 
     @classmethod
     def of(cls, entry: Entry) -> "EntrySchema":
-        """The document of an entry."""
-        return cls(
+        """The document of an entry, unchecked: what comes of the ledger is sound, and pages have hundreds of them."""
+        return cls.model_construct(
             account_id=entry.account_id,
             sequence=entry.sequence,
             journal_id=entry.journal_id,
@@ -234,7 +234,7 @@ class EntrySchema(Schema):
 
 
 def _reference_of(entry: Entry) -> ReferenceSchema:
-    return ReferenceSchema(type=ReferenceType(entry.reference_type), id=entry.reference_id)
+    return ReferenceSchema.model_construct(type=ReferenceType(entry.reference_type), id=entry.reference_id)
 
 
 # -- Statements ------------------------------------------------------------------------------------------------------

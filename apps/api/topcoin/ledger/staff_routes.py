@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from topcoin.http.dependencies import ReadSessionDep
+from topcoin.http.dependencies import StatementSessionDep
 from topcoin.http.routing import Router
 from topcoin.http.schemas import PAGE_SIZE_DEFAULT, CursorQuery, LimitQuery, PageOf
 from topcoin.kernel.access import Permission, staff
@@ -26,7 +26,7 @@ router = Router(prefix="/staff", tags=["staff: accounts"])
     errors=[AccountNotFound],
     summary="Read any account",
 )
-async def staff_read_account(account_id: UUID, session: ReadSessionDep) -> AccountSchema:
+async def staff_read_account(account_id: UUID, session: StatementSessionDep) -> AccountSchema:
     """An account's balances as its customer sees them."""
     return AccountSchema.of(await accounts.get_figures(session, await _owner(session, account_id), account_id))
 
@@ -39,7 +39,7 @@ async def staff_read_account(account_id: UUID, session: ReadSessionDep) -> Accou
 )
 async def staff_list_entries(
     account_id: Annotated[UUID, Query(description="Whose entries; the house's account is one too.")],
-    session: ReadSessionDep,
+    session: StatementSessionDep,
     book: Annotated[Book | None, Query(description="Only entries that touch this book, on either side.")] = None,
     cursor: CursorQuery = None,
     limit: LimitQuery = PAGE_SIZE_DEFAULT,

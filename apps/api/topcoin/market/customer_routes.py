@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import Path, Query, Response
 
-from topcoin.http.dependencies import ReadSessionDep
+from topcoin.http.dependencies import StatementSessionDep
 from topcoin.http.routing import Router
 from topcoin.http.schemas import CursorQuery, Instant, PageOf
 from topcoin.kernel.access import Permission, signed_in
@@ -28,7 +28,7 @@ Symbol = Annotated[str, Path(max_length=64, description="Such as `BTC/USD`, whos
 
 
 @router.get("", access=signed_in(Permission.MARKET_READ), errors=[], summary="List instruments")
-async def list_instruments(session: ReadSessionDep) -> PageOf[InstrumentSchema]:
+async def list_instruments(session: StatementSessionDep) -> PageOf[InstrumentSchema]:
     """Every instrument that is kept up, by symbol, on one page."""
     found = [each for each in await service.list_instruments(session) if each.is_active]
     return PageOf[InstrumentSchema](items=[InstrumentSchema.of(each) for each in found], next_cursor=None)
@@ -44,7 +44,7 @@ async def list_instruments(session: ReadSessionDep) -> PageOf[InstrumentSchema]:
 )
 async def read_candles(
     symbol: Symbol,
-    session: ReadSessionDep,
+    session: StatementSessionDep,
     timeframe: Timeframe = Timeframe.H1,
     start: Annotated[Instant | None, Query(description="From this time on.")] = None,
     end: Annotated[Instant | None, Query(description="Before this time.")] = None,
@@ -70,7 +70,7 @@ async def read_candles(
     errors=[UnknownInstrument],
     summary="Read an instrument",
 )
-async def read_instrument(symbol: Symbol, session: ReadSessionDep) -> InstrumentSchema:
+async def read_instrument(symbol: Symbol, session: StatementSessionDep) -> InstrumentSchema:
     """An instrument and the terms on which it is traded."""
     return InstrumentSchema.of(await service.find_instrument(session, symbol))
 

@@ -1,10 +1,11 @@
 """Queries on sessions. Each stays within one user's rows (IDN-7) but the one that finds whose a token is."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from topcoin.identity.domain import User
@@ -35,18 +36,7 @@ async def insert_session(session: AsyncSession, new: UserSession, token_hash: by
 
 async def select_by_token(session: AsyncSession, token_hash: bytes) -> tuple[UserSession, User] | None:
     """The session that has a token, live or not, and whose it is."""
-    query = (
-        select_users()
-        .add_columns(*_sessions().selected_columns)
-        .join(SessionTable, SessionTable.user_id == UserTable.id)
-        .join(
-            SessionTokenClaim,
-            (SessionTokenClaim.user_id == SessionTable.user_id)
-            & (SessionTokenClaim.token_hash == SessionTable.token_hash),
-        )
-        .where(SessionTokenClaim.token_hash == token_hash)
-    )
-    row = (await session.execute(query)).one_or_none()
+    row = (await session.execute(_by_token(), {"token_hash": token_hash})).one_or_none()
     return None if row is None else (_session_of(row), user_of(row))
 
 
@@ -99,6 +89,22 @@ async def update_session(
 async def touch(session: AsyncSession, seen: UserSession, now: datetime) -> None:
     """Note when a session was used; two at once keep the later time."""
     await update_session(session, seen.user_id, seen.id, last_seen_at=func.greatest(SessionTable.last_seen_at, now))
+
+
+@cache
+def _by_token() -> Select[*Columns]:
+    """Made once: every request by cookie asks it."""
+    return (
+        select_users()
+        .add_columns(*_sessions().selected_columns)
+        .join(SessionTable, SessionTable.user_id == UserTable.id)
+        .join(
+            SessionTokenClaim,
+            (SessionTokenClaim.user_id == SessionTable.user_id)
+            & (SessionTokenClaim.token_hash == SessionTable.token_hash),
+        )
+        .where(SessionTokenClaim.token_hash == bindparam("token_hash"))
+    )
 
 
 def _sessions() -> Select[*Columns]:

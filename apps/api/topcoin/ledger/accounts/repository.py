@@ -2,17 +2,32 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from topcoin.ledger.accounts.domain import AccountFigures, TradingFigures
 from topcoin.ledger.domain import PositionMode
 from topcoin.ledger.models import Account
 
+_FIGURES: Final = select(
+    *(
+        Account.__table__.c[name]
+        for name in (
+            *("user_id", "id", "deposited_amount", "approved_profit", "deposit_review", "withdrawal_hold"),
+            *("virtual_balance", "virtual_hold", "allocated", "credit_due", "margin_used", "margin_available"),
+            *("equity_cached", "is_active", "is_frozen", "entry_count", "position_mode"),
+        )
+    )
+)
+"""Columns, not objects that SQLAlchemy keeps track of, in statements made once: many a request reads an account."""
+_OF_ACCOUNT: Final = _FIGURES.where(Account.user_id == bindparam("user_id"), Account.id == bindparam("account_id"))
+_OF_ACCOUNT_FOR_UPDATE: Final = _OF_ACCOUNT.with_for_update(key_share=True)
 
-def _figures(account: Account) -> AccountFigures:
+
+def _figures(account: Row[*tuple[Any, ...]]) -> AccountFigures:
     return AccountFigures(
         user_id=account.user_id,
         account_id=account.id,
@@ -42,31 +57,31 @@ async def insert_account(
     await session.execute(insert(Account).values(row))
 
 
-async def _one(session: AsyncSession, query: Select[Account]) -> AccountFigures | None:
-    account = await session.scalar(query.execution_options(populate_existing=True))
+async def _one(
+    session: AsyncSession, query: Select[*tuple[Any, ...]], user_id: UUID, account_id: UUID
+) -> AccountFigures | None:
+    account = (await session.execute(query, {"user_id": user_id, "account_id": account_id})).one_or_none()
     return None if account is None else _figures(account)
 
 
 async def select_figures(session: AsyncSession, user_id: UUID, account_id: UUID) -> AccountFigures | None:
     """The figures as this transaction sees them."""
-    return await _one(session, select(Account).where(Account.user_id == user_id, Account.id == account_id))
+    return await _one(session, _OF_ACCOUNT, user_id, account_id)
 
 
 async def select_all_figures(
     session: AsyncSession, user_id: UUID, *, after: UUID | None, limit: int
 ) -> list[AccountFigures]:
     """The figures of a user's accounts in the order of their ids, from behind one of them."""
-    query = select(Account).where(Account.user_id == user_id).order_by(Account.id).limit(limit)
+    query = _FIGURES.where(Account.user_id == user_id).order_by(Account.id).limit(limit)
     if after is not None:
         query = query.where(Account.id > after)
-    accounts = await session.scalars(query.execution_options(populate_existing=True))
-    return [_figures(account) for account in accounts]
+    return [_figures(account) for account in await session.execute(query)]
 
 
 async def select_figures_for_update(session: AsyncSession, user_id: UUID, account_id: UUID) -> AccountFigures | None:
     """The figures, locked until the transaction ends."""
-    query = select(Account).where(Account.user_id == user_id, Account.id == account_id).with_for_update(key_share=True)
-    return await _one(session, query)
+    return await _one(session, _OF_ACCOUNT_FOR_UPDATE, user_id, account_id)
 
 
 async def select_owners(session: AsyncSession, account_ids: Iterable[UUID]) -> dict[UUID, UUID]:
