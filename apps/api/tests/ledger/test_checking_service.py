@@ -361,7 +361,7 @@ def as_owner(sound: Sound, *statements: str) -> None:
 def test_a_trigger_that_is_off_is_named(sound: Sound, table: str, statement: str) -> None:
     """LED-4: off, gone, or one that a session in replica mode would not fire."""
     as_owner(sound, statement.format(table))
-    detail = f"the triggers that keep {table} append-only are missing or switched off"
+    detail = f"the triggers that keep {table} append-only are missing, off, or not enabled always"
     assert sound.verify().problems == [Problem("LED-4", detail)]
 
 
