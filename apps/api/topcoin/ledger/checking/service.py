@@ -65,7 +65,9 @@ class _Verification:
 
     def _guards(self) -> Iterator[Problem]:
         for table in repository.find_unguarded_tables(self._connection):
-            yield Problem("LED-4", f"the triggers that keep {table} append-only are missing, off, or not enabled always")
+            yield Problem(
+                "LED-4", f"the triggers that keep {table} append-only are missing, off, or not enabled always"
+            )
         for name in repository.find_missing_constraints(self._connection):
             yield Problem("LED-1", f"the constraint {name} is missing or not validated")
         for name in repository.find_changed_functions(self._connection):
