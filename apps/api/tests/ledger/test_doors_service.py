@@ -109,7 +109,7 @@ async def test_a_clash_of_ids_is_retried_by_the_unit_of_work(books: Books) -> No
 
 
 # Of this connection: others wait on the same server for each other.
-WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
 
 
 async def test_grouped_answers_only_after_the_commit(ledger_database: Settings, books: Books) -> None:
