@@ -142,7 +142,9 @@ async def test_two_imports_at_once_both_succeed(sessions: SessionFactory, tmp_pa
                 return await do_import(second, instrument_id, file)
 
         waiting = asyncio.create_task(overtaken())
-        while not await first.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+        while not await first.scalar(
+            text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+        ):
             assert not waiting.done()
         await first.commit()
     assert (await waiting).unchanged == 3
